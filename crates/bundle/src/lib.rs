@@ -1,0 +1,1 @@
+//! Files that hold images: the bundle (plan, write, resume, read, verify) and OCI layouts.

@@ -1,0 +1,1 @@
+//! One registry over the network: manifests, resumable pulls, uploads, mounts, tags.

@@ -1,0 +1,1 @@
+//! Hashing off the reactor threads, as fast as the machine can.

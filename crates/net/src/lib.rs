@@ -1,0 +1,1 @@
+//! Sockets: the client transport and the server accept loop, TLS, proxies, pacing, sendfile.

@@ -1,0 +1,1 @@
+//! Where a registry's content rests: one trait, a directory, bundles, overlays.
