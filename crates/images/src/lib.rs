@@ -1,1 +1,8 @@
-//! Which images: lists as people really write them, and the rules that map their names.
+//! Which images, under which names: lists as people really write them, and the rules that map a name to the place
+//! where it is fetched from or pushed to. Pure: it reads text and returns values.
+
+mod list;
+mod mapping;
+
+pub use list::{Entry, List, Note, NoteKind};
+pub use mapping::{Destination, MapError, Mapping, Placement, Rule, place_all};

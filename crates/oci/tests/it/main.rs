@@ -1,0 +1,4 @@
+//! The vocabulary against the vectors.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod vectors;
