@@ -79,14 +79,30 @@ pub fn encoded_len(name: &str) -> u64 {
     }
 }
 
-/// The header of a regular file.
+/// The header of a regular file with mode 0644.
 #[must_use]
 pub fn encode(name: &str, size: u64) -> Vec<u8> {
+    encode_with_mode(name, size, 0o644)
+}
+
+/// The header of a directory with mode 0755; its name ends in `/`.
+#[must_use]
+pub fn encode_directory(name: &str) -> Vec<u8> {
+    let mut header = encode_with_mode(name, 0, 0o755);
+    let last = header.len() - BLOCK_LEN;
+    header[last + 156] = b'5';
+    seal(&mut header[last..]);
+    header
+}
+
+/// The header of a regular file.
+#[must_use]
+pub fn encode_with_mode(name: &str, size: u64, mode: u32) -> Vec<u8> {
     if name.len() <= NAME_LEN {
-        return header_block(name, size, b'0').to_vec();
+        return header_block(name, size, b'0', mode).to_vec();
     }
     let record = pax_record(name);
-    let mut out = header_block("PaxHeaders/name", record.len() as u64, b'x').to_vec();
+    let mut out = header_block("PaxHeaders/name", record.len() as u64, b'x', 0o644).to_vec();
     out.extend_from_slice(record.as_bytes());
     out.resize(out.len().next_multiple_of(BLOCK_LEN), 0);
     let cut = name
@@ -95,7 +111,7 @@ pub fn encode(name: &str, size: u64) -> Vec<u8> {
         .take_while(|at| *at <= NAME_LEN)
         .last()
         .unwrap_or(0);
-    out.extend_from_slice(&header_block(&name[..cut], size, b'0'));
+    out.extend_from_slice(&header_block(&name[..cut], size, b'0', mode));
     out
 }
 
@@ -109,10 +125,10 @@ fn pax_record(name: &str) -> String {
     format!("{length}{rest}")
 }
 
-fn header_block(name: &str, size: u64, kind: u8) -> [u8; BLOCK_LEN] {
+fn header_block(name: &str, size: u64, kind: u8, mode: u32) -> [u8; BLOCK_LEN] {
     let mut block = [0_u8; BLOCK_LEN];
     block[..name.len()].copy_from_slice(name.as_bytes());
-    block[100..108].copy_from_slice(b"0000644\0");
+    block[100..108].copy_from_slice(format!("{:07o}\0", mode & 0o7777).as_bytes());
     block[108..116].copy_from_slice(b"0000000\0");
     block[116..124].copy_from_slice(b"0000000\0");
     if size <= MAX_OCTAL {
@@ -124,13 +140,18 @@ fn header_block(name: &str, size: u64, kind: u8) -> [u8; BLOCK_LEN] {
     block[136..148].copy_from_slice(b"00000000000\0");
     block[156] = kind;
     block[257..265].copy_from_slice(b"ustar\x0000");
-    let sum = checksum(&block);
-    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    seal(&mut block);
     block
 }
 
+/// Writes a block's checksum.
+fn seal(block: &mut [u8]) {
+    let sum = checksum(block);
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
 /// The sum of all bytes, the checksum field itself counted as blanks.
-fn checksum(block: &[u8; BLOCK_LEN]) -> u32 {
+fn checksum(block: &[u8]) -> u32 {
     let total: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     let field: u32 = block[148..156].iter().map(|byte| u32::from(*byte)).sum();
     total - field + 8 * u32::from(b' ')
@@ -269,6 +290,15 @@ mod tests {
         assert_eq!(decode_pax(content).unwrap().path.as_deref(), Some(name.as_str()));
         let last = first_block(&bytes[bytes.len() - BLOCK_LEN..]);
         assert_eq!(decode(&last).unwrap().unwrap().size, 7);
+    }
+
+    #[test]
+    fn directories_and_modes() {
+        let directory = decode(&first_block(&encode_directory("usr/bin/"))).unwrap().unwrap();
+        assert_eq!((directory.kind, directory.size), (Kind::Directory, 0));
+        let program = encode_with_mode("usr/bin/x", 3, 0o755);
+        assert_eq!(&program[100..108], b"0000755\0");
+        assert_eq!(decode(&first_block(&program)).unwrap().unwrap().size, 3);
     }
 
     #[test]

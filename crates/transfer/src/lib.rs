@@ -1,1 +1,32 @@
-//! Plan, then run: save, load and copy.
+//! Plan, then run: `save`, `load` and `copy`.
+//!
+//! Each verb first collects every manifest ([`resolve`], or a bundle's), so that the plan is exact before the first
+//! layer moves; then moves each unique blob once, biggest first; then makes the result visible, whole or not at all.
+//! Nothing here knows arguments or terminals: a [`Reporter`] is told what happens.
+
+mod collection;
+mod contents;
+mod copy;
+mod error;
+mod event;
+mod fetch;
+mod load;
+mod origin;
+mod plan;
+mod prune;
+mod push;
+mod report;
+mod resolve;
+mod save;
+mod tree;
+
+pub use collection::{Collection, Found, Image, UniqueBlob};
+pub use copy::{CopyOptions, copy};
+pub use error::TransferError;
+pub use event::{Event, How, Reporter, Silent};
+pub use load::{LoadOptions, Selection, collect_bundle, load};
+pub use plan::{Plan, PlannedImage};
+pub use report::{Class, Failure, Report, Success};
+pub use resolve::{ResolveOptions, resolve};
+pub use save::{SaveOptions, save};
+pub use tree::{Blob, Content, Tree};

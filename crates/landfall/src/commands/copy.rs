@@ -1,0 +1,43 @@
+//! `copy`.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use landfall_transfer::{CopyOptions, copy};
+
+use super::Context;
+use super::load::mapping;
+use super::save::resolve_options;
+use crate::args::Copy;
+use crate::connect::{self, Audience};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::summary::Ending;
+use crate::{lists, progress};
+
+pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
+    let mut entries = lists::from_names(&args.images)?;
+    if let Some(path) = &args.list {
+        let listed = lists::read(path, context.quiet)?;
+        entries.extend(listed);
+    }
+    let mut seen = HashSet::new();
+    entries.retain(|entry| seen.insert(entry.reference.clone()));
+    let mapping = mapping(args.target);
+    let engine = connect::engine(&args.registry, Audience::Registry(mapping.destination.registry.clone()))?;
+    let options = CopyOptions {
+        resolve: resolve_options(args.source),
+        mapping,
+        allow_missing: args.allow_missing,
+        jobs: usize::from(args.run.jobs),
+        dry_run: args.run.dry_run,
+    };
+    let output = args.run.output.output;
+    let reporter = progress::reporter(output, context.quiet || args.run.dry_run);
+    let started = Instant::now();
+    let report = copy(&entries, &options, &engine.client, &engine.hash, &reporter).await?;
+    drop(reporter);
+    let failed_list = args.run.failed_list.unwrap_or_else(|| PathBuf::from("landfall-copy.failed.txt"));
+    Ok(Ending { verb: "copy", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+}

@@ -1,0 +1,65 @@
+//! `copy`: from registry to registry, streaming, with nothing on disk.
+
+use std::sync::Arc;
+
+use landfall_client::Client;
+use landfall_hash::HashService;
+use landfall_images::{Entry, Mapping, place_all};
+
+use crate::origin::Origin;
+use crate::push::{Counts, Push};
+use crate::resolve::{ResolveOptions, resolve};
+use crate::{Event, Report, Reporter, TransferError};
+
+/// What a copy needs to know.
+#[derive(Clone, Debug)]
+pub struct CopyOptions {
+    /// How names are resolved.
+    pub resolve: ResolveOptions,
+    /// Where the images go.
+    pub mapping: Mapping,
+    /// Copy what can be had, although some images cannot.
+    pub allow_missing: bool,
+    /// Blobs copied at once.
+    pub jobs: usize,
+    /// Only make the plan.
+    pub dry_run: bool,
+}
+
+/// Copies a list. Images that cannot be had or placed are in the report, not an error.
+///
+/// # Errors
+/// [`TransferError`] where nothing can begin: names collide, the target does not answer.
+pub async fn copy(
+    entries: &[Entry],
+    options: &CopyOptions,
+    client: &Client,
+    hash: &HashService,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Report, TransferError> {
+    // Names first: a collision is found without asking anybody.
+    place_all(&options.mapping, entries.iter().map(|entry| &entry.reference)).map_err(TransferError::Places)?;
+    let collection = resolve(entries, &options.resolve, client, reporter).await;
+    let references = collection.images.iter().map(|image| &image.reference);
+    let placements = place_all(&options.mapping, references).map_err(TransferError::Places)?;
+    let targets: Vec<_> = placements.into_iter().map(|placement| placement.target).collect();
+    let push = Push {
+        collection: &collection,
+        targets: &targets,
+        origin: Origin::Registries(client.clone()),
+        client,
+        hash,
+        reporter: Arc::clone(reporter),
+        jobs: options.jobs,
+        counts: Counts::default(),
+    };
+    if !collection.failed.is_empty() && !options.allow_missing {
+        let inventory = push.inventory().await?;
+        let plan = push.plan(&inventory);
+        for failure in &collection.failed {
+            reporter.event(&Event::ImageFailed { failure });
+        }
+        return Ok(Report { failed: collection.failed.clone(), plan, dry_run: options.dry_run, ..Report::default() });
+    }
+    push.go(options.dry_run).await
+}

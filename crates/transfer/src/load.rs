@@ -1,0 +1,203 @@
+//! `load`: a bundle's images into a registry, under the names that the mapping gives, straight from the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landfall_bundle::{Bundle, BundleImage};
+use landfall_client::Client;
+use landfall_hash::HashService;
+use landfall_images::{Mapping, place_all};
+use landfall_oci::{PlatformSet, Reference};
+
+use crate::collection::Found;
+use crate::origin::Origin;
+use crate::push::{Counts, Push};
+use crate::tree::Tree;
+use crate::{Collection, Event, Failure, Report, Reporter, TransferError};
+
+/// Which images of a bundle go where.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// Every image, or only these, below a destination.
+    Mapped {
+        /// Where they go.
+        mapping: Mapping,
+        /// Only these; empty for all.
+        only: Vec<Reference>,
+    },
+    /// One image under exactly this name.
+    One {
+        /// Its name in the bundle; not needed when there is just one.
+        pick: Option<String>,
+        /// Where it goes.
+        target: Reference,
+    },
+}
+
+/// What a load needs to know.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// The bundle, or an OCI layout.
+    pub bundle: PathBuf,
+    /// Which images, and where they go.
+    pub selection: Selection,
+    /// Blobs pushed at once.
+    pub jobs: usize,
+    /// Only make the plan.
+    pub dry_run: bool,
+}
+
+/// Loads a bundle. Images that could not be placed are in the report, not an error.
+///
+/// # Errors
+/// [`TransferError`] where nothing can begin: the bundle cannot be read, names collide, nobody answers.
+pub async fn load(
+    options: &LoadOptions,
+    client: &Client,
+    hash: &HashService,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Report, TransferError> {
+    let (path, selection) = (options.bundle.clone(), options.selection.clone());
+    let (bundle, collection) = tokio::task::spawn_blocking(move || open(&path, &selection)).await??;
+    let targets: Vec<_> = match &options.selection {
+        Selection::One { target, .. } => vec![target.clone().with_default_tag()],
+        Selection::Mapped { mapping, .. } => {
+            let references = collection.images.iter().map(|image| &image.reference);
+            let placements = place_all(mapping, references).map_err(TransferError::Places)?;
+            placements.into_iter().map(|placement| placement.target).collect()
+        }
+    };
+    let push = Push {
+        collection: &collection,
+        targets: &targets,
+        origin: Origin::Bundle(Arc::new(bundle)),
+        client,
+        hash,
+        reporter: Arc::clone(reporter),
+        jobs: options.jobs,
+        counts: Counts::default(),
+    };
+    push.go(options.dry_run).await
+}
+
+/// Opens a bundle and collects what the selected images consist of. Blocking.
+fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), TransferError> {
+    let bundle = Bundle::open(path)?;
+    let collection = match selection {
+        Selection::One { pick, target } => {
+            let image = pick_one(&bundle, pick.as_deref())?;
+            let mut collection = Collection::default();
+            collect_image(&bundle, image, &target.clone().with_default_tag(), &mut collection)?;
+            collection
+        }
+        Selection::Mapped { only, .. } => {
+            let mut collection = collect_bundle(&bundle)?;
+            retain(&mut collection, only, path);
+            collection
+        }
+    };
+    Ok((bundle, collection))
+}
+
+/// Leaves only these images in the collection; one that is not there is a failure.
+fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
+    if only.is_empty() {
+        return;
+    }
+    let missing = only.iter().filter(|wish| !collection.images.iter().any(|image| image.reference == **wish));
+    let failures: Vec<_> = missing
+        .map(|reference| Failure {
+            reference: reference.clone(),
+            asked: reference.familiar(),
+            reason: format!("not in {}", bundle.display()),
+            class: crate::Class::NotFound,
+        })
+        .collect();
+    collection.failed.retain(|failure| only.contains(&failure.reference));
+    collection.failed.extend(failures);
+    collection.images.retain(|image| only.contains(&image.reference));
+}
+
+fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImage, TransferError> {
+    let wish = pick.and_then(|pick| Reference::parse(pick).ok()).map(Reference::with_default_tag);
+    let is_wanted = |image: &&BundleImage| match pick {
+        None => true,
+        Some(pick) => image.name == pick || (wish.is_some() && image.reference == wish),
+    };
+    let found: Vec<_> = bundle.images().iter().filter(is_wanted).collect();
+    match found.as_slice() {
+        [image] => Ok(image),
+        _ => Err(TransferError::NotOneImage {
+            bundle: bundle.path().to_owned(),
+            names: bundle.images().iter().map(|image| image.name.clone()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// What a bundle's images consist of. An image whose manifests are damaged is in [`Collection::failed`]. Blocking.
+///
+/// # Errors
+/// [`TransferError::Unnamed`] when an entry has a name that is no image reference.
+pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
+    let mut collection = Collection::default();
+    for image in bundle.images() {
+        let Some(reference) = image.reference.clone() else {
+            return Err(TransferError::Unnamed { name: image.name.clone(), bundle: bundle.path().to_owned() });
+        };
+        if let Err(error) = collect_image(bundle, image, &reference, &mut collection) {
+            collection.failed.push(Failure {
+                asked: reference.familiar(),
+                reference,
+                reason: error.describe(),
+                class: error.class(),
+            });
+        }
+    }
+    Ok(collection)
+}
+
+fn collect_image(
+    bundle: &Bundle,
+    image: &BundleImage,
+    reference: &Reference,
+    collection: &mut Collection,
+) -> Result<(), TransferError> {
+    let root = bundle.manifest(&image.root.digest)?;
+    let mut tree = Tree::new(&reference.to_string(), root, &PlatformSet::All)?;
+    loop {
+        let wanted = tree.wanted();
+        if wanted.is_empty() {
+            break;
+        }
+        for member in wanted {
+            // Members that were left out when the bundle was saved are no damage.
+            match bundle.contains(&member.digest) {
+                true => tree.add(bundle.manifest(&member.digest)?)?,
+                false => tree.omit(member),
+            }
+        }
+    }
+    let found = Found {
+        reference: reference.clone(),
+        asked: reference.familiar(),
+        source: bundle.path().display().to_string(),
+        origin: None,
+    };
+    // A foreign layer is pushed when the bundle carries it.
+    let mut content = tree.finish();
+    content.blobs.retain(|digest, blob| !blob.descriptor.is_foreign() || bundle.contains(digest));
+    collection.add(found, content, true)
+}
+
+impl Push<'_> {
+    /// The plan, and unless it is a dry run, the push.
+    pub(crate) async fn go(&self, dry_run: bool) -> Result<Report, TransferError> {
+        let inventory = self.inventory().await?;
+        let plan = self.plan(&inventory);
+        self.reporter.event(&Event::Planned { plan: &plan });
+        if dry_run {
+            return Ok(Report { failed: self.collection.failed.clone(), plan, dry_run, ..Report::default() });
+        }
+        Ok(self.run(&inventory, plan).await)
+    }
+}

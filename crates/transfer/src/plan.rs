@@ -1,0 +1,99 @@
+//! The plan: what a run will do, known before the first layer moves, for people and as JSON.
+
+use std::collections::BTreeMap;
+
+use landfall_oci::{Digest, Reference};
+use serde::Serialize;
+
+use crate::{Collection, Failure};
+
+/// One image of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedImage {
+    /// Its name.
+    pub reference: Reference,
+    /// Where it comes from.
+    pub from: String,
+    /// Where it goes.
+    pub to: String,
+    /// What the name points at.
+    pub digest: Digest,
+    /// Its platforms, where an index names them.
+    pub platforms: Vec<String>,
+    /// Bytes of its blobs, shared ones counted in full.
+    pub bytes: u64,
+}
+
+/// What a run will do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The images.
+    pub images: Vec<PlannedImage>,
+    /// Names that do not resolve.
+    pub unresolved: Vec<Failure>,
+    /// Unique blobs.
+    pub blobs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Of these, bytes that are there already.
+    pub bytes_there: u64,
+    /// Of these, bytes that have to move.
+    pub bytes_to_move: u64,
+    /// Bytes by platform, shared ones counted for each that uses them.
+    pub bytes_by_platform: BTreeMap<String, u64>,
+    /// Disk space that the result needs (save only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_needed: Option<u64>,
+    /// Disk space that there is (save only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_free: Option<u64>,
+}
+
+impl Plan {
+    /// The plan for a collection of which these blobs are there already; `to` says where an image goes.
+    #[must_use]
+    pub fn new(collection: &Collection, bytes_there: u64, to: impl Fn(usize, &Reference) -> String) -> Self {
+        let size = |digest: &Digest| collection.blobs.get(digest).map_or(0, |blob| blob.descriptor.size);
+        let images = collection.images.iter().enumerate().map(|(position, image)| PlannedImage {
+            reference: image.reference.clone(),
+            from: image.source.clone(),
+            to: to(position, &image.reference),
+            digest: image.root.digest,
+            platforms: image.platforms.iter().map(ToString::to_string).collect(),
+            bytes: image.blobs.iter().map(size).sum(),
+        });
+        let bytes = collection.blob_bytes();
+        Self {
+            images: images.collect(),
+            unresolved: collection.failed.clone(),
+            blobs: collection.blobs.len(),
+            bytes,
+            bytes_there,
+            bytes_to_move: bytes.saturating_sub(bytes_there),
+            bytes_by_platform: bytes_by_platform(collection),
+            disk_needed: None,
+            disk_free: None,
+        }
+    }
+}
+
+/// What each platform alone would take: the figure behind the advice to choose platforms.
+fn bytes_by_platform(collection: &Collection) -> BTreeMap<String, u64> {
+    let mut blobs: BTreeMap<String, BTreeMap<Digest, u64>> = BTreeMap::new();
+    for image in &collection.images {
+        let views = image.manifests.iter().filter_map(|digest| collection.manifests.get(digest)?.view().ok());
+        let members: Vec<_> = views.flat_map(|view| view.children().to_vec()).collect();
+        for member in members {
+            let Some(platform) = member.platform.as_ref().filter(|platform| !platform.is_unknown()) else {
+                continue;
+            };
+            let name = format!("{}/{}", platform.os, platform.architecture);
+            let Some(view) = collection.manifests.get(&member.digest).and_then(|manifest| manifest.view().ok()) else {
+                continue;
+            };
+            let entry = blobs.entry(name).or_default();
+            entry.extend(view.blobs().map(|blob| (blob.digest, blob.size)));
+        }
+    }
+    blobs.into_iter().map(|(platform, blobs)| (platform, blobs.values().sum())).collect()
+}

@@ -1,0 +1,184 @@
+//! From names to manifests: all of them, in parallel, before the first layer moves.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use landfall_client::Client;
+use landfall_images::{Entry, Mapping};
+use landfall_oci::{Descriptor, Digest, PlatformSet, RawManifest, Reference, Registry, Repository, Target};
+
+use crate::collection::Found;
+use crate::tree::{Content, Tree};
+use crate::{Class, Collection, Event, Failure, Reporter, TransferError};
+
+/// Names resolved at once; each registry has its own, lower limit in the client.
+const IMAGES_AT_ONCE: usize = 16;
+/// Members of one index fetched at once.
+const MEMBERS_AT_ONCE: usize = 4;
+/// The largest config read while planning (real ones have a few KiB).
+const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What to resolve names with.
+#[derive(Clone, Debug, Default)]
+pub struct ResolveOptions {
+    /// Fetch everything from this registry instead of the names' own.
+    pub from: Option<Mapping>,
+    /// Which members of an index are wanted.
+    pub platforms: PlatformSet,
+    /// Carry foreign layers, fetched from their urls.
+    pub include_foreign: bool,
+}
+
+/// Resolves every entry. What cannot be had is in [`Collection::failed`]; nothing else is an error here.
+pub async fn resolve(
+    entries: &[Entry],
+    options: &ResolveOptions,
+    client: &Client,
+    reporter: &Arc<dyn Reporter>,
+) -> Collection {
+    reporter.event(&Event::Resolving { images: entries.len() });
+    let resolver = Resolver { options, client, known: Mutex::default() };
+    let resolver = &resolver;
+    let mut results: Vec<_> = stream::iter(entries.iter().enumerate())
+        .map(|(position, entry)| async move {
+            let result = resolver.image(entry).await;
+            reporter.event(&Event::Resolved { reference: &entry.reference });
+            (position, result)
+        })
+        .buffer_unordered(IMAGES_AT_ONCE)
+        .collect()
+        .await;
+    results.sort_by_key(|(position, _)| *position);
+    let mut collection = Collection::default();
+    for ((_, result), entry) in results.into_iter().zip(entries) {
+        let added = result
+            .and_then(|(found, content)| collection.add(found, content, options.include_foreign));
+        if let Err(error) = added {
+            collection.failed.push(failure(entry, &error));
+        }
+    }
+    collection
+}
+
+fn failure(entry: &Entry, error: &TransferError) -> Failure {
+    Failure {
+        reference: entry.reference.clone(),
+        asked: entry.text.clone(),
+        reason: error.describe(),
+        class: error.class(),
+    }
+}
+
+struct Resolver<'a> {
+    options: &'a ResolveOptions,
+    client: &'a Client,
+    /// Manifests by digest: base images' members recur in many indexes.
+    known: Mutex<HashMap<Digest, RawManifest>>,
+}
+
+impl Resolver<'_> {
+    async fn image(&self, entry: &Entry) -> Result<(Found, Content), TransferError> {
+        let candidates = match &self.options.from {
+            Some(mapping) => mapping.candidates(&entry.reference)?,
+            None => vec![entry.reference.clone()],
+        };
+        let (place, root) = self.first_of(&candidates).await?;
+        let origin = (place.registry().clone(), place.repository().clone());
+        let mut tree = Tree::new(&place.to_string(), root, &self.options.platforms)?;
+        if let Some(config) = tree.unchecked_config().cloned() {
+            let config = self.config(&origin, &config).await?;
+            tree.check_config(&config)?;
+        }
+        loop {
+            let wanted = tree.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            let fetched: Vec<_> = stream::iter(wanted)
+                .map(|member| self.member(&origin, member))
+                .buffered(MEMBERS_AT_ONCE)
+                .try_collect()
+                .await?;
+            fetched.into_iter().try_for_each(|manifest| tree.add(manifest))?;
+        }
+        let found = Found {
+            reference: entry.reference.clone(),
+            asked: entry.text.clone(),
+            source: place.to_string(),
+            origin: Some(origin),
+        };
+        Ok((found, tree.finish()))
+    }
+
+    /// The first candidate that exists; when none does, the error of the first one.
+    async fn first_of(&self, candidates: &[Reference]) -> Result<(Reference, RawManifest), TransferError> {
+        let mut first_error = None;
+        for place in candidates {
+            match self.client.manifest(place.registry(), place.repository(), &place.target()).await {
+                Ok(manifest) => return Ok((place.clone(), manifest)),
+                Err(error) => {
+                    let error = TransferError::from(error);
+                    let absent = error.class() == Class::NotFound;
+                    let error = first_error.get_or_insert(error);
+                    if !absent {
+                        return Err(std::mem::replace(error, TransferError::Nothing));
+                    }
+                }
+            }
+        }
+        Err(first_error.unwrap_or(TransferError::Nothing))
+    }
+
+    async fn member(
+        &self,
+        (registry, repository): &(Registry, Repository),
+        member: Descriptor,
+    ) -> Result<RawManifest, TransferError> {
+        if let Some(known) = self.known().get(&member.digest) {
+            return Ok(known.clone());
+        }
+        let target = Target::Digest(member.digest);
+        let manifest = self.client.manifest(registry, repository, &target).await.map_err(|error| {
+            let error = TransferError::from(error);
+            match (error.class(), &member.platform) {
+                (Class::NotFound, Some(platform)) => TransferError::MemberMissing {
+                    name: format!("{registry}/{repository}"),
+                    platform: platform.to_string(),
+                    digest: member.digest,
+                },
+                _ => error,
+            }
+        })?;
+        self.known().insert(member.digest, manifest.clone());
+        Ok(manifest)
+    }
+
+    async fn config(
+        &self,
+        (registry, repository): &(Registry, Repository),
+        config: &Descriptor,
+    ) -> Result<Vec<u8>, TransferError> {
+        if config.size > MAX_CONFIG_BYTES {
+            return Err(TransferError::ConfigTooLarge { digest: config.digest, size: config.size });
+        }
+        let mut stream = self.client.blob(registry, repository, config, 0).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        let found = landfall_hash::digest(config.digest.algorithm(), &bytes);
+        match found == config.digest {
+            true => Ok(bytes),
+            false => Err(TransferError::WrongDigest {
+                digest: config.digest,
+                found,
+                source_name: format!("{registry}/{repository}"),
+            }),
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, RawManifest>> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

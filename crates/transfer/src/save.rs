@@ -1,0 +1,222 @@
+//! `save`: a list becomes one bundle file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use landfall_bundle::{Layout, Pending, Resume, Writer, WriterOptions};
+use landfall_client::Client;
+use landfall_hash::HashService;
+use landfall_images::Entry;
+use landfall_oci::Digest;
+
+use crate::fetch::{Fetcher, is_local};
+use crate::resolve::{ResolveOptions, resolve};
+use crate::{Collection, Event, How, Plan, Report, Reporter, Success, TransferError, contents};
+
+/// How often what was written is made to outlast a power cut.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+
+/// What a save needs to know.
+#[derive(Clone, Debug)]
+pub struct SaveOptions {
+    /// How names are resolved.
+    pub resolve: ResolveOptions,
+    /// The bundle to write.
+    pub output: PathBuf,
+    /// Replace a bundle that is there.
+    pub overwrite: bool,
+    /// Close the bundle without images that cannot be had.
+    pub allow_missing: bool,
+    /// Blobs fetched at once.
+    pub jobs: usize,
+    /// Only make the plan.
+    pub dry_run: bool,
+}
+
+/// Saves a list. Images that cannot be had are in the report, not an error; then no bundle is finished unless
+/// [`SaveOptions::allow_missing`], and what was fetched stays for the next run.
+///
+/// # Errors
+/// [`TransferError`] where the run as a whole cannot go on: the output cannot be written.
+pub async fn save(
+    entries: &[Entry],
+    options: &SaveOptions,
+    client: &Client,
+    hash: &HashService,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Report, TransferError> {
+    let collection = resolve(entries, &options.resolve, client, reporter).await;
+    let run = Save { options, client, hash, reporter, moved: Moved::default() };
+    run.run(collection).await
+}
+
+#[derive(Default)]
+struct Moved {
+    blobs: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+struct Save<'a> {
+    options: &'a SaveOptions,
+    client: &'a Client,
+    hash: &'a HashService,
+    reporter: &'a Arc<dyn Reporter>,
+    moved: Moved,
+}
+
+impl Save<'_> {
+    async fn run(&self, mut collection: Collection) -> Result<Report, TransferError> {
+        let plan = self.plan(&collection).await?;
+        self.reporter.event(&Event::Planned { plan: &plan });
+        let blocked = collection.images.is_empty() || (!collection.failed.is_empty() && !self.options.allow_missing);
+        if self.options.dry_run || blocked {
+            return Ok(self.report(plan, Vec::new(), collection));
+        }
+        loop {
+            let writer = self.open(&collection).await?;
+            let lost = self.fetch_all(&collection, &writer).await?;
+            collection.drop_images_with(&lost);
+            if lost.is_empty() {
+                self.finish(writer).await?;
+                break;
+            }
+            if collection.images.is_empty() || !self.options.allow_missing {
+                collection.images.clear();
+                break;
+            }
+            // Without the images that were lost the bundle has another layout: what was fetched is carried over.
+        }
+        let done = collection.images.iter().map(|image| self.success(image)).collect();
+        Ok(self.report(plan, done, collection))
+    }
+
+    async fn plan(&self, collection: &Collection) -> Result<Plan, TransferError> {
+        let output = self.options.output.display().to_string();
+        let layout = self.layout(collection)?;
+        let path = self.options.output.clone();
+        let (there, needed, free) = tokio::task::spawn_blocking(move || {
+            let space = landfall_bundle::space(&path, &layout)?;
+            Ok::<_, TransferError>((space.already_there, space.needed, space.free))
+        })
+        .await??;
+        let mut plan = Plan::new(collection, there, |_, _| output.clone());
+        plan.disk_needed = Some(needed);
+        plan.disk_free = Some(free);
+        Ok(plan)
+    }
+
+    fn layout(&self, collection: &Collection) -> Result<Layout, TransferError> {
+        Ok(Layout::plan(&contents::contents(collection, self.options.resolve.from.is_some()))?)
+    }
+
+    async fn open(&self, collection: &Collection) -> Result<Writer, TransferError> {
+        let layout = self.layout(collection)?;
+        let path = self.options.output.clone();
+        let options = WriterOptions { overwrite: self.options.overwrite, ..WriterOptions::default() };
+        let (writer, resume) =
+            tokio::task::spawn_blocking(move || Writer::open_with(&path, layout, options)).await??;
+        if resume != Resume::default() {
+            self.reporter.event(&Event::Note { message: &continued(&resume) });
+        }
+        Ok(writer)
+    }
+
+    /// Fetches every blob that is not there yet; returns those that could not be had, with the reason.
+    async fn fetch_all(
+        &self,
+        collection: &Collection,
+        writer: &Writer,
+    ) -> Result<BTreeMap<Digest, String>, TransferError> {
+        let fetcher = Fetcher { client: self.client, hash: self.hash, writer, reporter: self.reporter };
+        let pending: BTreeMap<_, _> = writer.pending().into_iter().map(|blob| (blob.digest, blob)).collect();
+        let order = collection.biggest_first();
+        for digest in order.iter().filter(|digest| !pending.contains_key(digest)) {
+            let size = collection.blobs[digest].descriptor.size;
+            self.reporter.event(&Event::BlobFinished { digest: *digest, size, how: How::AlreadyThere });
+        }
+        let work = order.iter().filter_map(|digest| pending.get(digest).cloned());
+        let fetches = stream::iter(work)
+            .map(|blob| self.fetch_one(&fetcher, collection, blob))
+            .buffer_unordered(self.options.jobs.max(1));
+        let mut fetches = std::pin::pin!(fetches);
+        let mut lost = BTreeMap::new();
+        let mut sync = tokio::time::interval_at(tokio::time::Instant::now() + SYNC_EVERY, SYNC_EVERY);
+        loop {
+            tokio::select! {
+                next = fetches.next() => match next {
+                    None => return Ok(lost),
+                    Some((_, Ok(()))) => {}
+                    Some((_, Err(error))) if is_local(&error) => return Err(error),
+                    Some((digest, Err(error))) => { lost.insert(digest, error.describe()); }
+                },
+                _ = sync.tick() => {
+                    let writer = writer.clone();
+                    tokio::task::spawn_blocking(move || writer.sync());
+                }
+            }
+        }
+    }
+
+    async fn fetch_one(
+        &self,
+        fetcher: &Fetcher<'_>,
+        collection: &Collection,
+        pending: Pending,
+    ) -> (Digest, Result<(), TransferError>) {
+        let (digest, size, written) = (pending.digest, pending.size, pending.written);
+        let result = match collection.blobs.get(&digest) {
+            Some(blob) => fetcher.fetch(blob, pending).await,
+            None => Err(TransferError::Nothing),
+        };
+        if result.is_ok() {
+            self.moved.blobs.fetch_add(1, Ordering::Relaxed);
+            self.moved.bytes.fetch_add(size.saturating_sub(written), Ordering::Relaxed);
+            self.reporter.event(&Event::BlobFinished { digest, size, how: How::Moved });
+        }
+        (digest, result)
+    }
+
+    async fn finish(&self, writer: Writer) -> Result<(), TransferError> {
+        tokio::task::spawn_blocking(move || writer.finish()).await??;
+        Ok(())
+    }
+
+    fn success(&self, image: &crate::collection::Image) -> Success {
+        self.reporter.event(&Event::ImageFinished { reference: &image.reference, target: None });
+        Success {
+            reference: image.reference.clone(),
+            target: self.options.output.display().to_string(),
+            digest: image.root.digest,
+            remark: None,
+        }
+    }
+
+    fn report(&self, plan: Plan, done: Vec<Success>, collection: Collection) -> Report {
+        for failure in &collection.failed {
+            self.reporter.event(&Event::ImageFailed { failure });
+        }
+        Report {
+            plan,
+            done,
+            failed: collection.failed,
+            blobs_moved: self.moved.blobs.load(Ordering::Relaxed),
+            bytes_moved: self.moved.bytes.load(Ordering::Relaxed),
+            blobs_mounted: 0,
+            dry_run: self.options.dry_run,
+        }
+    }
+}
+
+/// What an earlier run left, for people.
+fn continued(resume: &Resume) -> String {
+    format!(
+        "continuing an earlier run: {} blobs ({} bytes) are there, {} more bytes are checked instead of fetched",
+        resume.done_blobs + resume.carried_blobs,
+        resume.done_bytes,
+        resume.prefix_bytes
+    )
+}
