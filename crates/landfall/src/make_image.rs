@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
+use landfall_bundle::{BlobInfo, BundleError, Contents, Image, Layout, Writer, WriterOptions};
+use landfall_hash::Sink;
 use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, Platform, RawManifest, Reference, tar};
 use serde_json::json;
 
@@ -100,4 +103,41 @@ fn layer(files: &[RootFile]) -> Vec<u8> {
     }
     out.resize(out.len() + 2 * tar::BLOCK as usize, 0);
     out
+}
+
+impl Images {
+    /// Writes them as a bundle. Blocking.
+    pub(crate) fn write(&self, path: &Path, overwrite: bool) -> Result<(), BundleError> {
+        let images = self.named.iter().map(|(reference, manifest)| Image {
+            reference: reference.clone(),
+            asked: reference.familiar(),
+            source: "made by landfall".to_owned(),
+            root: manifest.descriptor(),
+            platforms: Vec::new(),
+        });
+        let info = |(digest, (bytes, is_config)): (&Digest, &(Bytes, bool))| {
+            (*digest, BlobInfo { size: bytes.len() as u64, is_config: *is_config })
+        };
+        let contents = Contents {
+            images: images.collect(),
+            manifests: self.manifests.clone(),
+            blobs: self.blobs.iter().map(info).collect(),
+            missing: Vec::new(),
+        };
+        let options = WriterOptions { overwrite, ..WriterOptions::default() };
+        let (writer, _) = Writer::open_with(path, Layout::plan(&contents)?, options)?;
+        for pending in writer.pending() {
+            if let Some((bytes, _)) = self.blobs.get(&pending.digest) {
+                let mut sink = writer.sink(&pending.digest, 0)?;
+                sink.write(bytes).map_err(|source| BundleError::Io {
+                    action: "write",
+                    path: path.to_owned(),
+                    source,
+                })?;
+                writer.complete(&pending.digest)?;
+            }
+        }
+        writer.finish()?;
+        Ok(())
+    }
 }
