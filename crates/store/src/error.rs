@@ -69,7 +69,9 @@ pub enum StoreError {
         digests: Vec<Digest>,
     },
     /// The disk is full, or would be.
-    #[error("not enough space: {needed} bytes are needed, {free} are free; delete images or enlarge the disk")]
+    #[error(
+        "not enough space: {needed} bytes are needed, {free} are free; delete images or enlarge the disk"
+    )]
     NoSpace {
         /// Bytes wanted (0 when the writer did not know).
         needed: u64,

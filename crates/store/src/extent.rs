@@ -35,9 +35,7 @@ impl Extent {
     /// # Errors
     /// `UnexpectedEof` when the range leaves the piece or the file ends inside it; else what the system said.
     pub fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let within = offset
-            .checked_add(len as u64)
-            .is_some_and(|end| end <= self.len);
+        let within = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
         if !within {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
 
 use crate::{
-    Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError, Unchecked, UploadId,
-    UploadState, What,
+    Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
+    Unchecked, UploadId, UploadState, What,
 };
 
 /// Stores over stores.
@@ -91,7 +91,11 @@ impl Overlay {
     }
 
     /// Those digests that no read-only layer holds in the repository.
-    async fn held_nowhere(&self, repository: &Repository, digests: Vec<Digest>) -> Result<Vec<Digest>, StoreError> {
+    async fn held_nowhere(
+        &self,
+        repository: &Repository,
+        digests: Vec<Digest>,
+    ) -> Result<Vec<Digest>, StoreError> {
         let mut missing = Vec::new();
         'digests: for digest in digests {
             for layer in self.read_only_layers() {
@@ -113,7 +117,9 @@ impl Overlay {
             for tag in tags {
                 match layer.stat_manifest(repository, &Target::Tag(tag.clone())).await {
                     Ok(_) => {
-                        return Err(StoreError::read_only(format!("the tag `{tag}` of `{repository}`")));
+                        return Err(StoreError::read_only(format!(
+                            "the tag `{tag}` of `{repository}`"
+                        )));
                     }
                     Err(error) if error.is_not_found() => {}
                     Err(error) => return Err(error),
@@ -124,7 +130,12 @@ impl Overlay {
     }
 
     /// Brings a blob of a read-only layer into the writable one.
-    async fn copy_up(&self, content: Content, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+    async fn copy_up(
+        &self,
+        content: Content,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
         let upper = self.upper_for(repository)?;
         let upload = upper.start_upload(repository, Some(digest.algorithm())).await?;
         let chunk = Chunk {
@@ -190,7 +201,11 @@ impl Store for Overlay {
         Ok(None)
     }
 
-    async fn stat_manifest(&self, repository: &Repository, target: &Target) -> Result<Descriptor, StoreError> {
+    async fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
         first_found!(
             &self.layers,
             layer => layer.stat_manifest(repository, target).await,
@@ -240,7 +255,9 @@ impl Store for Overlay {
         for layer in &self.layers {
             pages.push(layer.referrers(repository, subject, artifact_type, page).await?);
         }
-        Ok(merge(pages, page.limit, |descriptor| descriptor.digest.to_string()))
+        Ok(merge(pages, page.limit, |descriptor| {
+            descriptor.digest.to_string()
+        }))
     }
 
     async fn tag_history(&self, repository: &Repository, tag: &Tag) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -271,7 +288,12 @@ impl Store for Overlay {
         self.uploads(id)?.append(repository, id, chunk).await
     }
 
-    async fn commit(&self, repository: &Repository, id: &UploadId, digest: &Digest) -> Result<u64, StoreError> {
+    async fn commit(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+        digest: &Digest,
+    ) -> Result<u64, StoreError> {
         self.uploads(id)?.commit(repository, id, digest).await
     }
 
@@ -279,7 +301,12 @@ impl Store for Overlay {
         self.uploads(id)?.cancel(repository, id).await
     }
 
-    async fn mount(&self, from: &Repository, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+    async fn mount(
+        &self,
+        from: &Repository,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
         let upper = self.upper_for(repository)?;
         match upper.mount(from, repository, digest).await {
             Err(error) if error.is_not_found() => {}
@@ -325,7 +352,8 @@ impl Store for Overlay {
         expected: Expected,
     ) -> Result<(), StoreError> {
         let upper = self.upper_for(repository)?;
-        self.check_not_shadowed(repository, std::slice::from_ref(tag)).await?;
+        self.check_not_shadowed(repository, std::slice::from_ref(tag))
+            .await?;
         match upper.set_tag(repository, tag, digest, expected).await {
             Err(error) if error.is_not_found() => {}
             done => return done,
@@ -345,8 +373,13 @@ impl Store for Overlay {
         let upper = self.upper(|| format!("the tag `{tag}`"))?;
         match upper.delete_tag(repository, tag).await {
             Err(error) if error.is_not_found() => {
-                match self.below_has_manifest(repository, &Target::Tag(tag.clone())).await? {
-                    true => Err(StoreError::read_only(format!("the tag `{tag}` of `{repository}`"))),
+                match self
+                    .below_has_manifest(repository, &Target::Tag(tag.clone()))
+                    .await?
+                {
+                    true => Err(StoreError::read_only(format!(
+                        "the tag `{tag}` of `{repository}`"
+                    ))),
                     false => Err(error),
                 }
             }
@@ -358,7 +391,10 @@ impl Store for Overlay {
         let upper = self.upper(|| format!("the manifest {digest}"))?;
         match upper.delete_manifest(repository, digest).await {
             Err(error) if error.is_not_found() => {
-                match self.below_has_manifest(repository, &Target::Digest(*digest)).await? {
+                match self
+                    .below_has_manifest(repository, &Target::Digest(*digest))
+                    .await?
+                {
                     true => Err(StoreError::read_only(format!("the manifest {digest}"))),
                     false => Err(error),
                 }

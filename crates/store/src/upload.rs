@@ -116,7 +116,14 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         assert_ne!(id, UploadId::random().unwrap());
-        for wrong in ["", "..", "../../etc/passwd", &text[1..], &text.replace('-', ""), &text.to_uppercase()] {
+        for wrong in [
+            "",
+            "..",
+            "../../etc/passwd",
+            &text[1..],
+            &text.replace('-', ""),
+            &text.to_uppercase(),
+        ] {
             assert_eq!(wrong.parse::<UploadId>(), Err(UploadIdError), "{wrong}");
         }
     }

@@ -16,7 +16,11 @@ use crate::{Content, Extent, StoreError};
 impl Inner {
     /// Whether the repository holds the blob, and its length. A membership whose bytes are gone (a damaged disk)
     /// counts as not held: then the next push heals it.
-    pub(super) fn blob_len(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, StoreError> {
+    pub(super) fn blob_len(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StoreError> {
         if !self.is_member(repository, digest)? {
             return Ok(None);
         }

@@ -124,7 +124,10 @@ mod tests {
         }
         let page = |after, limit| names_after(folder.path(), after, limit).unwrap();
         assert_eq!(page(None, 2), (vec!["a".into(), "b".into()], true));
-        assert_eq!(page(Some("b"), 3), (vec!["c".into(), "d".into(), "e".into()], false));
+        assert_eq!(
+            page(Some("b"), 3),
+            (vec!["c".into(), "d".into(), "e".into()], false)
+        );
         assert_eq!(page(Some("bb"), 1), (vec!["c".into()], true));
         assert_eq!(page(None, 0), (vec![], true));
         assert_eq!(page(Some("e"), 9), (vec![], false));
@@ -140,7 +143,10 @@ mod tests {
         let mut sorted = all.clone();
         sorted.sort();
         assert_eq!(all, sorted);
-        assert_eq!(all, ["a", "a-b", "a.b", "a.b/c", "a/b", "a0", "b", "b/a", "b/a/a"]);
+        assert_eq!(
+            all,
+            ["a", "a-b", "a.b", "a.b/c", "a/b", "a0", "b", "b/a", "b/a/a"]
+        );
         for (position, name) in all.iter().enumerate() {
             assert_eq!(collect(root.path(), Some(name), usize::MAX), all[position + 1..]);
         }

@@ -59,10 +59,18 @@ impl Inner {
         let revision = self
             .revision(repository, target)?
             .ok_or_else(|| StoreError::manifest(target))?;
-        Ok(Descriptor::new(revision.media_type, revision.digest, revision.size))
+        Ok(Descriptor::new(
+            revision.media_type,
+            revision.digest,
+            revision.size,
+        ))
     }
 
-    pub(super) fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
+    pub(super) fn manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<RawManifest, StoreError> {
         let revision = self
             .revision(repository, target)?
             .ok_or_else(|| StoreError::manifest(target))?;
@@ -215,7 +223,10 @@ impl Inner {
     pub(super) fn has_manifests(&self, repository: &Repository) -> Result<bool, StoreError> {
         let folder = self.layout.revisions(repository);
         for algorithm in Algorithm::ALL {
-            if !names_after(&folder.join(algorithm.as_str()), None, 1)?.0.is_empty() {
+            if !names_after(&folder.join(algorithm.as_str()), None, 1)?
+                .0
+                .is_empty()
+            {
                 return Ok(true);
             }
         }

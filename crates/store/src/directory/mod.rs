@@ -32,8 +32,8 @@ use self::publish::Publisher;
 use self::space::Space;
 use self::uploads::Uploads;
 use crate::{
-    Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError, Unchecked, UploadId,
-    UploadState,
+    Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
+    Unchecked, UploadId, UploadState,
 };
 
 pub use self::publish::Durability;
@@ -219,13 +219,18 @@ impl Store for DirectoryStore {
 
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.with(move |inner| inner.blob_len(&repository, &digest)?.ok_or(StoreError::blob(&digest)))
-            .await
+        self.with(move |inner| {
+            inner
+                .blob_len(&repository, &digest)?
+                .ok_or(StoreError::blob(&digest))
+        })
+        .await
     }
 
     async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.with(move |inner| inner.open_blob(&repository, &digest)).await
+        self.with(move |inner| inner.open_blob(&repository, &digest))
+            .await
     }
 
     async fn find_holder(
@@ -236,7 +241,9 @@ impl Store for DirectoryStore {
         let digest = *digest;
         let mut after = None;
         loop {
-            let found = self.with(move |inner| inner.find_holder(&digest, after.as_ref())).await?;
+            let found = self
+                .with(move |inner| inner.find_holder(&digest, after.as_ref()))
+                .await?;
             match found {
                 Some(repository) if !allowed(&repository) => after = Some(repository),
                 done => return Ok(done),
@@ -244,9 +251,14 @@ impl Store for DirectoryStore {
         }
     }
 
-    async fn stat_manifest(&self, repository: &Repository, target: &Target) -> Result<Descriptor, StoreError> {
+    async fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
         let (repository, target) = (repository.clone(), target.clone());
-        self.with(move |inner| inner.stat_manifest(&repository, &target)).await
+        self.with(move |inner| inner.stat_manifest(&repository, &target))
+            .await
     }
 
     async fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
@@ -256,12 +268,14 @@ impl Store for DirectoryStore {
 
     async fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
         let (repository, page) = (repository.clone(), OwnedPage::from(page));
-        self.with(move |inner| inner.tags(&repository, page.borrow())).await
+        self.with(move |inner| inner.tags(&repository, page.borrow()))
+            .await
     }
 
     async fn repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
         let page = OwnedPage::from(page);
-        self.with(move |inner| inner.list_repositories(page.borrow())).await
+        self.with(move |inner| inner.list_repositories(page.borrow()))
+            .await
     }
 
     async fn referrers(
@@ -273,8 +287,10 @@ impl Store for DirectoryStore {
     ) -> Result<Listing<Descriptor>, StoreError> {
         let (repository, subject) = (repository.clone(), *subject);
         let (artifact_type, page) = (artifact_type.map(str::to_owned), OwnedPage::from(page));
-        self.with(move |inner| inner.referrers(&repository, &subject, artifact_type.as_deref(), page.borrow()))
-            .await
+        self.with(move |inner| {
+            inner.referrers(&repository, &subject, artifact_type.as_deref(), page.borrow())
+        })
+        .await
     }
 
     async fn tag_history(&self, repository: &Repository, tag: &Tag) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -303,7 +319,12 @@ impl Store for DirectoryStore {
         self.uploads.append(repository, id, chunk).await
     }
 
-    async fn commit(&self, repository: &Repository, id: &UploadId, digest: &Digest) -> Result<u64, StoreError> {
+    async fn commit(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+        digest: &Digest,
+    ) -> Result<u64, StoreError> {
         self.uploads.commit(repository, id, digest).await
     }
 
@@ -311,9 +332,15 @@ impl Store for DirectoryStore {
         self.uploads.cancel(repository, id).await
     }
 
-    async fn mount(&self, from: &Repository, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+    async fn mount(
+        &self,
+        from: &Repository,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
         let (from, repository, digest) = (from.clone(), repository.clone(), *digest);
-        self.with(move |inner| inner.mount(&from, &repository, &digest)).await
+        self.with(move |inner| inner.mount(&from, &repository, &digest))
+            .await
     }
 
     async fn put_manifest(&self, repository: &Repository, put: PutManifest<'_>) -> Result<(), StoreError> {
@@ -327,7 +354,8 @@ impl Store for DirectoryStore {
                 Unchecked::All => Waived::All,
             },
         };
-        self.with(move |inner| inner.put_manifest(&repository, &put)).await
+        self.with(move |inner| inner.put_manifest(&repository, &put))
+            .await
     }
 
     async fn set_tag(
@@ -338,7 +366,8 @@ impl Store for DirectoryStore {
         expected: Expected,
     ) -> Result<(), StoreError> {
         let (repository, tag, digest) = (repository.clone(), tag.clone(), *digest);
-        self.with(move |inner| inner.set_tag(&repository, &tag, &digest, expected)).await
+        self.with(move |inner| inner.set_tag(&repository, &tag, &digest, expected))
+            .await
     }
 
     async fn delete_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
@@ -348,12 +377,14 @@ impl Store for DirectoryStore {
 
     async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.with(move |inner| inner.delete_manifest(&repository, &digest)).await
+        self.with(move |inner| inner.delete_manifest(&repository, &digest))
+            .await
     }
 
     async fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.with(move |inner| inner.delete_blob(&repository, &digest)).await
+        self.with(move |inner| inner.delete_blob(&repository, &digest))
+            .await
     }
 }
 

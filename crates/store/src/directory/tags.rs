@@ -138,13 +138,16 @@ impl Inner {
     }
 
     /// Adds a line of history. Durable.
-    fn add_history(&self, repository: &Repository, tag: &Tag, digest: Option<&Digest>) -> Result<(), StoreError> {
+    fn add_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: Option<&Digest>,
+    ) -> Result<(), StoreError> {
         let folder = self.layout.history(repository, tag);
         let newest = self.tag_history(repository, tag)?;
         let generation = newest.first().map_or(1, |entry| entry.generation + 1);
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let what = digest.map_or("deleted".to_owned(), file_name);
         let name = format!("{generation:010}-{:013}-{what}", since.as_millis());
         self.publisher.mark(&folder.join(name))?;
@@ -158,7 +161,11 @@ impl Inner {
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let folder = self.layout.history(repository, tag);
         let (names, _) = names_after(&folder, None, usize::MAX)?;
-        Ok(names.iter().rev().filter_map(|name| parse_history(name)).collect())
+        Ok(names
+            .iter()
+            .rev()
+            .filter_map(|name| parse_history(name))
+            .collect())
     }
 }
 

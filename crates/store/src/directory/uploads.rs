@@ -139,7 +139,9 @@ impl Uploads {
         digest: &Digest,
     ) -> Result<u64, StoreError> {
         let (slot, mut session) = self.session(repository, id).await?;
-        let actual = self.hash_of(&mut session, slot.algorithm, digest.algorithm()).await?;
+        let actual = self
+            .hash_of(&mut session, slot.algorithm, digest.algorithm())
+            .await?;
         if actual != *digest {
             self.end(&mut session).await?;
             return Err(StoreError::DigestMismatch {
