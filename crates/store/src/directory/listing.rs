@@ -1,0 +1,155 @@
+//! Listings in byte order, a page at a time, from directories that come in no order.
+
+use std::collections::BinaryHeap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use landfall_oci::Repository;
+
+use super::publish::if_present;
+use crate::StoreError;
+
+/// The first `limit` names of a folder behind `after`, and whether there are more. Memory is that of the page,
+/// whatever the folder holds; a folder that is not there is empty.
+pub(super) fn names_after(
+    folder: &Path,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<String>, bool), StoreError> {
+    let mut smallest = BinaryHeap::new();
+    let mut more = false;
+    let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
+        return Ok((Vec::new(), false));
+    };
+    for entry in entries {
+        let entry = entry.map_err(StoreError::io("list", folder))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if after.is_some_and(|after| name.as_str() <= after) {
+            continue;
+        }
+        if smallest.len() < limit {
+            smallest.push(name);
+        } else {
+            more = true;
+            if let Some(mut largest) = smallest.peek_mut()
+                && name < *largest
+            {
+                *largest = name;
+            }
+        }
+    }
+    Ok((smallest.into_sorted_vec(), more))
+}
+
+/// Walks the repositories behind `after` in byte order of their full names, until `visit` breaks.
+///
+/// `a-b` sorts between `a` and `a/b`, so a folder's own name and what lies below it are two entries.
+pub(super) fn walk(
+    root: &Path,
+    after: Option<&str>,
+    visit: &mut dyn FnMut(Repository) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<ControlFlow<()>, StoreError> {
+    descend(root, "", after, visit)
+}
+
+fn descend(
+    folder: &Path,
+    prefix: &str,
+    after: Option<&str>,
+    visit: &mut dyn FnMut(Repository) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<ControlFlow<()>, StoreError> {
+    let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let mut steps = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::io("list", folder))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with('_') || name.parse::<Repository>().is_err() {
+            continue;
+        }
+        let full = format!("{prefix}{name}");
+        let below = format!("{full}/");
+        // A subtree that ends before the page begins need not be opened.
+        if after.is_none_or(|after| after < below.as_str() || after.starts_with(&below)) {
+            steps.push(below);
+        }
+        if after.is_none_or(|after| full.as_str() > after) {
+            steps.push(full);
+        }
+    }
+    steps.sort_unstable();
+    for step in steps {
+        let flow = match step.strip_suffix('/') {
+            Some(name) => descend(&folder.join(&name[prefix.len()..]), &step, after, visit)?,
+            None => match step.parse() {
+                Ok(repository) => visit(repository)?,
+                Err(_) => ControlFlow::Continue(()),
+            },
+        };
+        if flow.is_break() {
+            return Ok(flow);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(root: &Path, after: Option<&str>, limit: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let _ = walk(root, after, &mut |repository| {
+            found.push(repository.to_string());
+            Ok(match found.len() == limit {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn a_page_is_the_smallest_names_behind_the_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["c", "a", "e", "b", "d"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let page = |after, limit| names_after(folder.path(), after, limit).unwrap();
+        assert_eq!(page(None, 2), (vec!["a".into(), "b".into()], true));
+        assert_eq!(
+            page(Some("b"), 3),
+            (vec!["c".into(), "d".into(), "e".into()], false)
+        );
+        assert_eq!(page(Some("bb"), 1), (vec!["c".into()], true));
+        assert_eq!(page(None, 0), (vec![], true));
+        assert_eq!(page(Some("e"), 9), (vec![], false));
+    }
+
+    #[test]
+    fn repositories_come_in_byte_order_of_their_full_names() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a/b", "a/b/_tags", "a-b", "a.b/c", "a0", "b/a/a", "Nope"] {
+            fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        let all = collect(root.path(), None, usize::MAX);
+        let mut sorted = all.clone();
+        sorted.sort();
+        assert_eq!(all, sorted);
+        assert_eq!(
+            all,
+            ["a", "a-b", "a.b", "a.b/c", "a/b", "a0", "b", "b/a", "b/a/a"]
+        );
+        for (position, name) in all.iter().enumerate() {
+            assert_eq!(collect(root.path(), Some(name), usize::MAX), all[position + 1..]);
+        }
+        assert_eq!(collect(root.path(), Some("a/"), 2), ["a/b", "a0"]);
+    }
+}

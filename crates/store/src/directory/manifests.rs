@@ -1,0 +1,248 @@
+//! Manifests: bytes like any blob's, a revision record in the repository, a referrer record for the subject.
+//! All of this blocks: it runs on the blocking pool.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
+use serde::{Deserialize, Serialize};
+
+use super::Inner;
+use super::blobs::read_if_present;
+use super::layout::parse_file_name;
+use super::listing::names_after;
+use crate::{Listing, Page, StoreError};
+
+/// What a repository knows of one of its manifests. A tag is a hard link to this.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Revision {
+    pub(super) digest: Digest,
+    pub(super) media_type: MediaType,
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) artifact_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<Digest>,
+}
+
+/// [`crate::Unchecked`], owned, so that it can go to another thread.
+pub(super) enum Waived {
+    Some(BTreeSet<Digest>),
+    All,
+}
+
+/// [`crate::PutManifest`], owned.
+pub(super) struct Put {
+    pub(super) manifest: RawManifest,
+    pub(super) tags: Vec<Tag>,
+    pub(super) waived: Waived,
+}
+
+impl Inner {
+    pub(super) fn revision(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Option<Revision>, StoreError> {
+        read_record(&match target {
+            Target::Tag(tag) => self.layout.tag(repository, tag),
+            Target::Digest(digest) => self.layout.revision(repository, digest),
+        })
+    }
+
+    pub(super) fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
+        let revision = self
+            .revision(repository, target)?
+            .ok_or_else(|| StoreError::manifest(target))?;
+        Ok(Descriptor::new(
+            revision.media_type,
+            revision.digest,
+            revision.size,
+        ))
+    }
+
+    pub(super) fn manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<RawManifest, StoreError> {
+        let revision = self
+            .revision(repository, target)?
+            .ok_or_else(|| StoreError::manifest(target))?;
+        let path = self.layout.blob(&revision.digest);
+        let damaged = |reason: String| StoreError::Corrupt {
+            path: path.clone(),
+            reason,
+        };
+        let bytes = read_if_present(&path)?
+            .ok_or_else(|| damaged("the bytes of a manifest are missing; push it again".to_owned()))?;
+        if bytes.len() as u64 != revision.size {
+            return Err(damaged(format!(
+                "a manifest of {} bytes has {}; push it again",
+                revision.size,
+                bytes.len()
+            )));
+        }
+        Ok(RawManifest {
+            media_type: revision.media_type,
+            digest: revision.digest,
+            bytes: bytes.into(),
+        })
+    }
+
+    pub(super) fn put_manifest(&self, repository: &Repository, put: &Put) -> Result<(), StoreError> {
+        let view = put.manifest.view()?;
+        let _guard = self.locks.of(repository);
+        self.check_blobs(repository, &view, &put.waived)?;
+        let size = put.manifest.bytes.len() as u64;
+        self.space.claim(size)?;
+        self.publish_manifest(repository, &put.manifest, &view)
+            .and_then(|()| self.point_tags(repository, &put.tags, &put.manifest.digest))
+            .map_err(|error| self.space.explain(error, size))
+    }
+
+    /// Every blob that the manifest names must be held, or be somewhere else by its nature or the caller's word.
+    fn check_blobs(&self, repository: &Repository, view: &View, waived: &Waived) -> Result<(), StoreError> {
+        let Waived::Some(waived) = waived else {
+            return Ok(());
+        };
+        let wanted: BTreeSet<Digest> = view
+            .blobs()
+            .filter(|blob| !blob.is_foreign())
+            .map(|blob| blob.digest)
+            .collect();
+        let mut digests = Vec::new();
+        for digest in wanted.difference(waived) {
+            if self.blob_len(repository, digest)?.is_none() {
+                digests.push(*digest);
+            }
+        }
+        match digests.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::MissingBlobs { digests }),
+        }
+    }
+
+    /// Bytes, then revision and referrer: each durable before the next is visible.
+    fn publish_manifest(
+        &self,
+        repository: &Repository,
+        manifest: &RawManifest,
+        view: &View,
+    ) -> Result<(), StoreError> {
+        let size = manifest.bytes.len() as u64;
+        if !self.has_bytes(&manifest.digest, size) {
+            let staged = self.publisher.stage(&manifest.bytes)?;
+            self.publish_bytes(staged.path(), &manifest.digest, size)?;
+        } else {
+            self.sync_parent(&self.layout.blob(&manifest.digest))?;
+        }
+        let subject = view.subject().map(|subject| subject.digest);
+        let revision = Revision {
+            digest: manifest.digest,
+            media_type: manifest.media_type.clone(),
+            size,
+            artifact_type: view.artifact_type().map(str::to_owned),
+            subject,
+        };
+        self.publish_record(&self.layout.revision(repository, &manifest.digest), &revision)?;
+        if let Some(subject) = subject {
+            let mut descriptor = manifest.descriptor();
+            descriptor.artifact_type = revision.artifact_type;
+            descriptor.annotations = view.annotations().clone();
+            let path = self.layout.referrer(repository, &subject, &manifest.digest);
+            self.publish_record(&path, &descriptor)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a record once; the first one stays. Durable.
+    fn publish_record(&self, path: &Path, record: &impl Serialize) -> Result<(), StoreError> {
+        if !path.exists() {
+            let bytes = serde_json::to_vec(record).map_err(|error| StoreError::Corrupt {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+            let staged = self.publisher.stage(&bytes)?;
+            self.publisher.link_new(staged.path(), path)?;
+        }
+        self.sync_parent(path)
+    }
+
+    pub(super) fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let _guard = self.locks.of(repository);
+        let target = Target::Digest(*digest);
+        let revision = self
+            .revision(repository, &target)?
+            .ok_or_else(|| StoreError::manifest(digest))?;
+        self.remove_tags_of(repository, digest)?;
+        if let Some(subject) = revision.subject {
+            self.publisher
+                .remove(&self.layout.referrer(repository, &subject, digest))?;
+        }
+        self.publisher.remove(&self.layout.revision(repository, digest))?;
+        Ok(())
+    }
+
+    pub(super) fn referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        page: Page<'_>,
+    ) -> Result<Listing<Descriptor>, StoreError> {
+        let folder = self.layout.referrers(repository, subject);
+        let mut after = page.after.map(|text| text.replacen(':', "-", 1));
+        let mut items = Vec::new();
+        loop {
+            // One more than wanted, so that `more` is true only when something follows.
+            let wanted = page.limit.saturating_add(1) - items.len();
+            let (names, more) = names_after(&folder, after.as_deref(), wanted)?;
+            after = names.last().cloned();
+            for name in names.iter().filter(|name| parse_file_name(name).is_some()) {
+                let descriptor: Option<Descriptor> = read_record(&folder.join(name))?;
+                items.extend(descriptor.filter(|found| {
+                    artifact_type.is_none_or(|wanted| found.artifact_type.as_deref() == Some(wanted))
+                }));
+            }
+            if !more || items.len() > page.limit {
+                break;
+            }
+        }
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        Ok(Listing { items, more })
+    }
+
+    /// Whether at least one manifest is there.
+    pub(super) fn has_manifests(&self, repository: &Repository) -> Result<bool, StoreError> {
+        let folder = self.layout.revisions(repository);
+        for algorithm in Algorithm::ALL {
+            if !names_after(&folder.join(algorithm.as_str()), None, 1)?
+                .0
+                .is_empty()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Reads a JSON record; `None` where there is none.
+pub(super) fn read_record<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = read_if_present(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| StoreError::Corrupt {
+            path: path.to_owned(),
+            reason: format!("the record cannot be read: {error}"),
+        })
+}

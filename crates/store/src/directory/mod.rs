@@ -1,0 +1,413 @@
+//! The directory store: a registry's content on a local disk, safe against crashes and power cuts.
+//!
+//! [`layout`] says where things lie, [`publish`] how they get there. One process writes to a root ([`lock`]);
+//! within it, tags and manifests of one repository change one at a time, blobs freely. Opening costs the same
+//! whether the root holds ten images or a million.
+
+mod blobs;
+mod layout;
+mod listing;
+mod lock;
+mod manifests;
+mod publish;
+mod sink;
+mod space;
+mod tags;
+mod uploads;
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use landfall_hash::HashService;
+use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
+
+use self::layout::Layout;
+use self::manifests::{Put, Waived};
+use self::publish::Publisher;
+use self::space::Space;
+use self::uploads::Uploads;
+use crate::{
+    Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
+    Unchecked, UploadId, UploadState,
+};
+
+pub use self::publish::Durability;
+
+/// What the marker file says. The number is the layout's version.
+const MARKER: &str = "landfall directory store, layout 1\n";
+/// Locks that the repositories share.
+const STRIPES: usize = 64;
+
+/// How a directory store behaves.
+#[derive(Clone, Debug)]
+pub struct DirectoryOptions {
+    /// Whether writes are forced to the disk before they are acknowledged.
+    pub durability: Durability,
+    /// Bytes of the disk that uploads never get, so that deleting still works when it is full.
+    pub reserve_bytes: u64,
+    /// Uploads untouched for so long are removed when the store is opened.
+    pub upload_expiry: Duration,
+}
+
+impl Default for DirectoryOptions {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Full,
+            reserve_bytes: 64 * 1024 * 1024,
+            upload_expiry: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// A registry's content below one directory.
+pub struct DirectoryStore {
+    inner: Arc<Inner>,
+    uploads: Uploads,
+}
+
+/// What the blocking side works with.
+struct Inner {
+    layout: Layout,
+    publisher: Publisher,
+    space: Space,
+    locks: Locks,
+    /// Held as long as the store is open.
+    _lock: File,
+}
+
+/// One mutex per stripe of repositories: held over fsyncs, by threads of the blocking pool only.
+struct Locks([Mutex<()>; STRIPES]);
+
+impl Locks {
+    fn of(&self, repository: &Repository) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        repository.hash(&mut hasher);
+        let stripe = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or_default();
+        self.0[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DirectoryStore {
+    /// Opens the store below `root`, making it if there is nothing there.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when another process has it open or the directory is something else;
+    /// [`StoreError::Io`] when it cannot be written.
+    pub async fn open(root: &Path, hash: HashService, options: DirectoryOptions) -> Result<Self, StoreError> {
+        let root = root.to_owned();
+        let inner = Arc::new(blocking(move || Inner::open(&root, &options)).await?);
+        let uploads = Uploads::new(Arc::clone(&inner), hash);
+        Ok(Self { inner, uploads })
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || work(&inner)).await
+    }
+}
+
+impl Inner {
+    fn open(root: &Path, options: &DirectoryOptions) -> Result<Self, StoreError> {
+        fs::create_dir_all(root).map_err(StoreError::io("make the folder", root))?;
+        let root = root.canonicalize().map_err(StoreError::io("find", root))?;
+        let layout = Layout::new(root.clone());
+        check_ours(&layout)?;
+        let lock = lock::acquire(&layout.lock(), &root)?;
+        empty(&layout.temporary())?;
+        let publisher = Publisher::new(layout.temporary(), options.durability);
+        for folder in [layout.uploads(), layout.repositories()] {
+            publisher.folder(&folder)?;
+        }
+        if !layout.marker().exists() {
+            let staged = publisher.stage(MARKER.as_bytes())?;
+            publisher.link_new(staged.path(), &layout.marker())?;
+        }
+        publisher.sync_folder(&root)?;
+        let inner = Self {
+            space: Space::new(root, options.reserve_bytes),
+            layout,
+            publisher,
+            locks: Locks([const { Mutex::new(()) }; STRIPES]),
+            _lock: lock,
+        };
+        uploads::remove_stale(&inner, options.upload_expiry)?;
+        Ok(inner)
+    }
+
+    fn list_repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
+        let mut items = Vec::new();
+        let flow = listing::walk(&self.layout.repositories(), page.after, &mut |repository| {
+            if !self.has_manifests(&repository)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if items.len() == page.limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            items.push(repository);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Listing {
+            items,
+            more: flow.is_break(),
+        })
+    }
+}
+
+/// Refuses a directory that holds something else, before anything is written into it.
+fn check_ours(layout: &Layout) -> Result<(), StoreError> {
+    let root = layout.root();
+    let refuse = |reason: String| Err(StoreError::Conflict { reason });
+    match fs::read_to_string(layout.marker()) {
+        Ok(text) if text == MARKER => return Ok(()),
+        Ok(text) => {
+            return refuse(format!(
+                "{} was made by another version of landfall (`{}`); use that version",
+                root.display(),
+                text.trim()
+            ));
+        }
+        Err(error) if publish::is_absent(&error) => {}
+        Err(error) => return Err(StoreError::io("read", &layout.marker())(error)),
+    }
+    // What a first start that was interrupted may have left, and what a fresh file system has.
+    const EXPECTED: [&str; 5] = ["lock", "tmp", "uploads", "repos", "lost+found"];
+    for entry in fs::read_dir(root).map_err(StoreError::io("list", root))? {
+        let name = entry.map_err(StoreError::io("list", root))?.file_name();
+        if !EXPECTED.iter().any(|expected| name == *expected) {
+            return refuse(format!(
+                "{} holds `{}` and is not a landfall store; choose an empty directory",
+                root.display(),
+                name.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash left under temporary names.
+fn empty(folder: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
+    for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
+        let path = entry.map_err(StoreError::io("list", folder))?.path();
+        fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+/// Runs work that touches the disk where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(StoreError::Stopped))
+}
+
+#[async_trait]
+impl Store for DirectoryStore {
+    fn writable(&self) -> bool {
+        true
+    }
+
+    async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.with(move |inner| {
+            inner
+                .blob_len(&repository, &digest)?
+                .ok_or(StoreError::blob(&digest))
+        })
+        .await
+    }
+
+    async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.with(move |inner| inner.open_blob(&repository, &digest))
+            .await
+    }
+
+    async fn find_holder(
+        &self,
+        digest: &Digest,
+        allowed: &Allowed<'_>,
+    ) -> Result<Option<Repository>, StoreError> {
+        let digest = *digest;
+        let mut after = None;
+        loop {
+            let found = self
+                .with(move |inner| inner.find_holder(&digest, after.as_ref()))
+                .await?;
+            match found {
+                Some(repository) if !allowed(&repository) => after = Some(repository),
+                done => return Ok(done),
+            }
+        }
+    }
+
+    async fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
+        let (repository, target) = (repository.clone(), target.clone());
+        self.with(move |inner| inner.stat_manifest(&repository, &target))
+            .await
+    }
+
+    async fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
+        let (repository, target) = (repository.clone(), target.clone());
+        self.with(move |inner| inner.manifest(&repository, &target)).await
+    }
+
+    async fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
+        let (repository, page) = (repository.clone(), OwnedPage::from(page));
+        self.with(move |inner| inner.tags(&repository, page.borrow()))
+            .await
+    }
+
+    async fn repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
+        let page = OwnedPage::from(page);
+        self.with(move |inner| inner.list_repositories(page.borrow()))
+            .await
+    }
+
+    async fn referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        page: Page<'_>,
+    ) -> Result<Listing<Descriptor>, StoreError> {
+        let (repository, subject) = (repository.clone(), *subject);
+        let (artifact_type, page) = (artifact_type.map(str::to_owned), OwnedPage::from(page));
+        self.with(move |inner| {
+            inner.referrers(&repository, &subject, artifact_type.as_deref(), page.borrow())
+        })
+        .await
+    }
+
+    async fn tag_history(&self, repository: &Repository, tag: &Tag) -> Result<Vec<HistoryEntry>, StoreError> {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        self.with(move |inner| inner.tag_history(&repository, &tag)).await
+    }
+
+    async fn start_upload(
+        &self,
+        repository: &Repository,
+        hint: Option<Algorithm>,
+    ) -> Result<UploadState, StoreError> {
+        self.uploads.start(repository, hint).await
+    }
+
+    async fn upload(&self, repository: &Repository, id: &UploadId) -> Result<UploadState, StoreError> {
+        self.uploads.state(repository, id).await
+    }
+
+    async fn append(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+        chunk: Chunk<'_>,
+    ) -> Result<UploadState, StoreError> {
+        self.uploads.append(repository, id, chunk).await
+    }
+
+    async fn commit(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+        digest: &Digest,
+    ) -> Result<u64, StoreError> {
+        self.uploads.commit(repository, id, digest).await
+    }
+
+    async fn cancel(&self, repository: &Repository, id: &UploadId) -> Result<(), StoreError> {
+        self.uploads.cancel(repository, id).await
+    }
+
+    async fn mount(
+        &self,
+        from: &Repository,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        let (from, repository, digest) = (from.clone(), repository.clone(), *digest);
+        self.with(move |inner| inner.mount(&from, &repository, &digest))
+            .await
+    }
+
+    async fn put_manifest(&self, repository: &Repository, put: PutManifest<'_>) -> Result<(), StoreError> {
+        let repository = repository.clone();
+        let put = Put {
+            manifest: put.manifest.clone(),
+            tags: put.tags.to_vec(),
+            waived: match put.unchecked {
+                Unchecked::None => Waived::Some(Default::default()),
+                Unchecked::These(digests) => Waived::Some(digests.clone()),
+                Unchecked::All => Waived::All,
+            },
+        };
+        self.with(move |inner| inner.put_manifest(&repository, &put))
+            .await
+    }
+
+    async fn set_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+        expected: Expected,
+    ) -> Result<(), StoreError> {
+        let (repository, tag, digest) = (repository.clone(), tag.clone(), *digest);
+        self.with(move |inner| inner.set_tag(&repository, &tag, &digest, expected))
+            .await
+    }
+
+    async fn delete_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        self.with(move |inner| inner.delete_tag(&repository, &tag)).await
+    }
+
+    async fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.with(move |inner| inner.delete_manifest(&repository, &digest))
+            .await
+    }
+
+    async fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.with(move |inner| inner.delete_blob(&repository, &digest))
+            .await
+    }
+}
+
+/// [`Page`], owned, so that it can go to another thread.
+struct OwnedPage {
+    after: Option<String>,
+    limit: usize,
+}
+
+impl From<Page<'_>> for OwnedPage {
+    fn from(page: Page<'_>) -> Self {
+        Self {
+            after: page.after.map(str::to_owned),
+            limit: page.limit,
+        }
+    }
+}
+
+impl OwnedPage {
+    fn borrow(&self) -> Page<'_> {
+        Page {
+            after: self.after.as_deref(),
+            limit: self.limit,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Making files appear whole or not at all, and stay after a power cut.
+//!
+//! The steps are always: write under a temporary name, fsync, link or rename into place, fsync the folder. A
+//! folder that someone else has just made may not be durable yet, so each is synced once by us before it is
+//! relied upon. All of this blocks: it runs on the blocking pool.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::StoreError;
+
+/// Folders remembered as durable; past this the memory is cleared, which costs fsyncs and nothing else.
+const MAX_KNOWN_FOLDERS: usize = 65_536;
+
+/// Whether writes are forced to the disk before they are acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Every acknowledged write survives a power cut.
+    #[default]
+    Full,
+    /// Nothing is fsynced: for tests and benchmarks.
+    None,
+}
+
+/// Publishes files below one root.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    durability: Durability,
+    temporary: PathBuf,
+    next: AtomicU64,
+    /// Folders that are known to survive a power cut. Held while one is being made.
+    durable: Mutex<HashSet<PathBuf>>,
+}
+
+/// A file under a temporary name; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Staged(PathBuf);
+
+impl Staged {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Already renamed away, or left for the next start to remove.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(temporary: PathBuf, durability: Durability) -> Self {
+        Self {
+            durability,
+            temporary,
+            next: AtomicU64::new(0),
+            durable: Mutex::default(),
+        }
+    }
+
+    /// A temporary name that nobody else uses: one process writes here, and the folder was emptied at start.
+    pub(super) fn temporary_name(&self) -> Staged {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Staged(self.temporary.join(number.to_string()))
+    }
+
+    /// Writes bytes under a temporary name; on the disk when this returns.
+    pub(super) fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        let staged = self.temporary_name();
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(staged.path())?;
+            file.write_all(bytes)?;
+            self.sync_file(&file)
+        };
+        written().map_err(StoreError::io("write", staged.path()))?;
+        Ok(staged)
+    }
+
+    pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
+        match self.durability {
+            Durability::Full => file.sync_all(),
+            Durability::None => Ok(()),
+        }
+    }
+
+    /// Makes what was linked, renamed or removed in a folder last.
+    pub(super) fn sync_folder(&self, folder: &Path) -> Result<(), StoreError> {
+        if self.durability == Durability::None {
+            return Ok(());
+        }
+        File::open(folder)
+            .and_then(|file| file.sync_all())
+            .map_err(StoreError::io("sync the folder", folder))
+    }
+
+    /// Makes a folder and those above it, durably.
+    pub(super) fn folder(&self, folder: &Path) -> Result<(), StoreError> {
+        let mut durable = self.durable_folders();
+        if durable.contains(folder) && folder.is_dir() {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for ancestor in folder.ancestors() {
+            if durable.contains(ancestor) && ancestor.is_dir() || self.temporary.parent() == Some(ancestor) {
+                break;
+            }
+            missing.push(ancestor);
+        }
+        for next in missing.into_iter().rev() {
+            match fs::create_dir(next) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(StoreError::io("make the folder", next)(error)),
+            }
+            if let Some(parent) = next.parent() {
+                self.sync_folder(parent)?;
+            }
+            if durable.len() >= MAX_KNOWN_FOLDERS {
+                durable.clear();
+            }
+            durable.insert(next.to_owned());
+        }
+        Ok(())
+    }
+
+    fn durable_folders(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a file a second name, unless that name is taken; says whether it was free. Not yet durable.
+    pub(super) fn link_new(&self, source: &Path, target: &Path) -> Result<bool, StoreError> {
+        if let Some(folder) = target.parent() {
+            self.folder(folder)?;
+        }
+        match fs::hard_link(source, target) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(StoreError::io("publish", target)(error)),
+        }
+    }
+
+    /// Puts a staged file in the place of whatever has the name. Not yet durable.
+    pub(super) fn replace(&self, staged: &Staged, target: &Path) -> Result<(), StoreError> {
+        if let Some(folder) = target.parent() {
+            self.folder(folder)?;
+        }
+        fs::rename(staged.path(), target).map_err(StoreError::io("publish", target))
+    }
+
+    /// Makes an empty file, if it is not there. Not yet durable.
+    pub(super) fn mark(&self, path: &Path) -> Result<(), StoreError> {
+        if let Some(folder) = path.parent() {
+            self.folder(folder)?;
+        }
+        match OpenOptions::new().write(true).create_new(true).open(path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(StoreError::io("create", path)(error)),
+        }
+    }
+
+    /// Removes a file; says whether it was there. Durable.
+    pub(super) fn remove(&self, path: &Path) -> Result<bool, StoreError> {
+        match fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => return Ok(false),
+            Err(error) => return Err(StoreError::io("remove", path)(error)),
+        }
+        if let Some(folder) = path.parent() {
+            self.sync_folder(folder)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Not there: neither the file nor, perhaps, a folder on the way to it.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// `None` where there is no such thing.
+pub(super) fn if_present<T>(
+    result: io::Result<T>,
+    action: &'static str,
+    path: &Path,
+) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(StoreError::io(action, path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_staged_and_dropped_is_gone_and_links_never_replace() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("tmp")).unwrap();
+        let publisher = Publisher::new(root.path().join("tmp"), Durability::Full);
+        let target = root.path().join("a/b/c");
+        let first = publisher.stage(b"first").unwrap();
+        assert!(publisher.link_new(first.path(), &target).unwrap());
+        let second = publisher.stage(b"second").unwrap();
+        assert!(!publisher.link_new(second.path(), &target).unwrap());
+        drop((first, second));
+        assert_eq!(fs::read(&target).unwrap(), b"first");
+        assert_eq!(fs::read_dir(root.path().join("tmp")).unwrap().count(), 0);
+        assert!(publisher.remove(&target).unwrap());
+        assert!(!publisher.remove(&target).unwrap());
+        assert!(!publisher.remove(&root.path().join("no/such")).unwrap());
+    }
+}

@@ -1,0 +1,138 @@
+//! The end of the hash threads' line: chunks are written where they belong, and the session can wait for them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use landfall_hash::Sink;
+use tokio::sync::Notify;
+
+/// How far the writing has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    state: Mutex<Written>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Written {
+    bytes: u64,
+    /// The kind and number of the error that ended it; an `io::Error` itself cannot be told twice.
+    failed: Option<(io::ErrorKind, Option<i32>)>,
+}
+
+impl Progress {
+    fn state(&self) -> MutexGuard<'_, Written> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that are in the file.
+    pub(super) fn written(&self) -> u64 {
+        self.state().bytes
+    }
+
+    /// Waits until so many bytes are in the file.
+    pub(super) async fn reached(&self, bytes: u64) -> io::Result<()> {
+        loop {
+            // Registered before looking, so that a change in between is not missed.
+            let changed = self.changed.notified();
+            {
+                let state = self.state();
+                if state.bytes >= bytes {
+                    return Ok(());
+                }
+                if let Some((kind, number)) = state.failed {
+                    return Err(number.map_or_else(|| kind.into(), io::Error::from_raw_os_error));
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.state().bytes += bytes;
+        self.changed.notify_waiters();
+    }
+
+    fn fail(&self, kind: io::ErrorKind, number: Option<i32>) {
+        self.state().failed.get_or_insert((kind, number));
+        self.changed.notify_waiters();
+    }
+}
+
+/// Writes chunks one behind the other; the first `skip` bytes are in the file already and are only counted.
+pub(super) struct FileSink {
+    file: Arc<File>,
+    position: u64,
+    skip: u64,
+    progress: Arc<Progress>,
+}
+
+impl FileSink {
+    pub(super) fn new(file: Arc<File>, skip: u64, progress: Arc<Progress>) -> Self {
+        Self {
+            file,
+            position: 0,
+            skip,
+            progress,
+        }
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
+        let known = usize::try_from(self.skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
+        self.skip -= known as u64;
+        let new = &chunk[known..];
+        if let Err(error) = self.file.write_all_at(new, self.position + known as u64) {
+            self.progress.fail(error.kind(), error.raw_os_error());
+            return Err(error);
+        }
+        self.position += chunk.len() as u64;
+        self.progress.advance(chunk.len() as u64);
+        Ok(())
+    }
+}
+
+impl Drop for FileSink {
+    fn drop(&mut self) {
+        self.progress.fail(io::ErrorKind::BrokenPipe, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_bytes_or_with_the_error() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let progress = Arc::new(Progress::default());
+        let mut sink = FileSink::new(Arc::clone(&file), 3, Arc::clone(&progress));
+        let waiting = tokio::spawn({
+            let progress = Arc::clone(&progress);
+            async move { progress.reached(6).await }
+        });
+        sink.write(b"ab").unwrap();
+        sink.write(b"cdef").unwrap();
+        waiting.await.unwrap().unwrap();
+        // The first three bytes were only counted, not written.
+        let mut bytes = [9; 6];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"\0\0\0def");
+        drop(sink);
+        assert!(progress.reached(6).await.is_ok());
+        assert!(progress.reached(7).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_is_told_with_its_number() {
+        let file = Arc::new(File::open("/dev/null").unwrap());
+        let progress = Arc::new(Progress::default());
+        let mut sink = FileSink::new(file, 0, Arc::clone(&progress));
+        assert!(sink.write(b"x").is_err());
+        let error = progress.reached(1).await.unwrap_err();
+        assert!(error.raw_os_error().is_some());
+    }
+}

@@ -1,0 +1,184 @@
+//! Tags and their history. All of this blocks: it runs on the blocking pool, under the repository's lock.
+//!
+//! A tag is a hard link to a revision record: changing it is one rename and needs no new bytes on the disk. A
+//! line of its history is an empty file whose name says everything.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use landfall_oci::{Digest, Repository, Tag, Target};
+
+use super::Inner;
+use super::layout::{file_name, parse_file_name};
+use super::listing::names_after;
+use super::manifests::{Revision, read_record};
+use super::publish::if_present;
+use crate::{Expected, HistoryEntry, Listing, Page, StoreError, What};
+
+/// Tags looked at together when all of a repository's are.
+const BATCH: usize = 4096;
+/// Links to one file that every usual file system allows.
+const MAX_LINKS: u64 = 30_000;
+
+impl Inner {
+    pub(super) fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
+        let (names, more) = names_after(&self.layout.tags(repository), page.after, page.limit)?;
+        if names.is_empty() && !self.is_known(repository) {
+            return Err(StoreError::NotFound(What::Repository(repository.clone())));
+        }
+        let items = names.iter().filter_map(|name| name.parse().ok()).collect();
+        Ok(Listing { items, more })
+    }
+
+    fn is_known(&self, repository: &Repository) -> bool {
+        self.layout.revisions(repository).is_dir() || self.layout.members(repository).is_dir()
+    }
+
+    pub(super) fn set_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+        expected: Expected,
+    ) -> Result<(), StoreError> {
+        let _guard = self.locks.of(repository);
+        let current = self
+            .revision(repository, &Target::Tag(tag.clone()))?
+            .map(|revision| revision.digest);
+        let as_expected = match expected {
+            Expected::Any => true,
+            Expected::Absent => current.is_none(),
+            Expected::Digest(digest) => current == Some(digest),
+        };
+        if !as_expected {
+            let found = current.map_or("is not there".to_owned(), |digest| format!("points at {digest}"));
+            return Err(StoreError::Conflict {
+                reason: format!("the tag `{tag}` {found}: somebody else changed it"),
+            });
+        }
+        self.point_tags(repository, std::slice::from_ref(tag), digest)
+    }
+
+    /// Points tags at a manifest of the repository: all history first, then the tags, one fsync for them together.
+    pub(super) fn point_tags(
+        &self,
+        repository: &Repository,
+        tags: &[Tag],
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        let record = self.layout.revision(repository, digest);
+        let revision: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
+        let mut changed = Vec::new();
+        for tag in tags {
+            let current = self.revision(repository, &Target::Tag(tag.clone()))?;
+            if current.is_none_or(|current| current.digest != revision.digest) {
+                self.add_history(repository, tag, Some(digest))?;
+                changed.push(tag);
+            }
+        }
+        for tag in &changed {
+            self.point_tag(&record, &self.layout.tag(repository, tag))?;
+        }
+        match changed.is_empty() {
+            true => Ok(()),
+            false => self.publisher.sync_folder(&self.layout.tags(repository)),
+        }
+    }
+
+    fn point_tag(&self, record: &Path, target: &Path) -> Result<(), StoreError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(record).map_err(StoreError::io("look at", record))?;
+        let staged = if metadata.nlink() >= MAX_LINKS {
+            let bytes = fs::read(record).map_err(StoreError::io("read", record))?;
+            self.publisher.stage(&bytes)?
+        } else {
+            let staged = self.publisher.temporary_name();
+            fs::hard_link(record, staged.path()).map_err(StoreError::io("publish", target))?;
+            staged
+        };
+        self.publisher.replace(&staged, target)
+    }
+
+    pub(super) fn delete_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
+        let _guard = self.locks.of(repository);
+        if self.revision(repository, &Target::Tag(tag.clone()))?.is_none() {
+            return Err(StoreError::manifest(tag));
+        }
+        self.add_history(repository, tag, None)?;
+        self.publisher.remove(&self.layout.tag(repository, tag))?;
+        Ok(())
+    }
+
+    /// Removes every tag that points at the digest. Reads each tag of the repository: a copied root has lost its
+    /// hard links, so that nothing shorter is safe.
+    pub(super) fn remove_tags_of(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let folder = self.layout.tags(repository);
+        let mut after: Option<String> = None;
+        loop {
+            let (names, more) = names_after(&folder, after.as_deref(), BATCH)?;
+            for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
+                let current = self.revision(repository, &Target::Tag(tag.clone()))?;
+                if current.is_some_and(|current| current.digest == *digest) {
+                    self.add_history(repository, &tag, None)?;
+                    let path = self.layout.tag(repository, &tag);
+                    if_present(fs::remove_file(&path) as io::Result<()>, "remove", &path)?;
+                }
+            }
+            after = names.last().cloned();
+            if !more {
+                break;
+            }
+        }
+        match folder.is_dir() {
+            true => self.publisher.sync_folder(&folder),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds a line of history. Durable.
+    fn add_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        let folder = self.layout.history(repository, tag);
+        let newest = self.tag_history(repository, tag)?;
+        let generation = newest.first().map_or(1, |entry| entry.generation + 1);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let what = digest.map_or("deleted".to_owned(), file_name);
+        let name = format!("{generation:010}-{:013}-{what}", since.as_millis());
+        self.publisher.mark(&folder.join(name))?;
+        self.publisher.sync_folder(&folder)
+    }
+
+    pub(super) fn tag_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let folder = self.layout.history(repository, tag);
+        let (names, _) = names_after(&folder, None, usize::MAX)?;
+        Ok(names
+            .iter()
+            .rev()
+            .filter_map(|name| parse_history(name))
+            .collect())
+    }
+}
+
+fn parse_history(name: &str) -> Option<HistoryEntry> {
+    let (generation, rest) = name.split_once('-')?;
+    let (unix_ms, what) = rest.split_once('-')?;
+    let digest = match what {
+        "deleted" => None,
+        other => Some(parse_file_name(other)?),
+    };
+    Some(HistoryEntry {
+        generation: generation.parse().ok()?,
+        unix_ms: unix_ms.parse().ok()?,
+        digest,
+    })
+}
