@@ -1,1 +1,37 @@
 //! Files that hold images: the bundle (plan, write, resume, read, verify) and OCI layouts.
+//!
+//! A bundle is a plain tar that is an OCI image layout (docs/bundle.md). Writing: [`Contents`] → [`Layout::plan`] →
+//! [`Writer::open`]. Reading: [`Bundle::open`], then extents of the file itself; nothing is ever unpacked.
+
+mod carry;
+mod catalog;
+mod contents;
+mod dir;
+mod disk;
+mod documents;
+mod error;
+mod folder;
+mod graph;
+pub mod info;
+mod journal;
+mod layout;
+mod names;
+mod reader;
+mod resume;
+mod sink;
+mod sniff;
+mod space;
+mod verify;
+mod walk;
+mod writer;
+
+pub use catalog::BundleImage;
+pub use contents::{BlobInfo, Contents, Image, Missing};
+pub use dir::{LayoutDir, NewBlob, NewBlobSink};
+pub use error::BundleError;
+pub use layout::{Entry, Layout, Span};
+pub use reader::Bundle;
+pub use sink::BlobSink;
+pub use space::{Space, space};
+pub use verify::{Finding, Problem, Report, VerifyEvent, verify};
+pub use writer::{Pending, Resume, Writer, WriterOptions};
