@@ -124,6 +124,15 @@ impl Bundle {
         self.catalog().repositories.iter().cloned().collect()
     }
 
+    /// The images of a repository.
+    pub(crate) fn in_repository(
+        &self,
+        repository: &Repository,
+        ns: Option<&Registry>,
+    ) -> impl Iterator<Item = &BundleImage> {
+        self.catalog().in_repository(repository, ns).iter().map(|at| &self.images()[*at])
+    }
+
     /// Tags of a repository, sorted; `None` when there is no such repository. `ns` is the registry that the client
     /// means, if it said so.
     #[must_use]

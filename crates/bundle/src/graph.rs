@@ -96,6 +96,18 @@ impl Graph {
         None
     }
 
+    /// Whether a digest is one of `roots`, or a manifest, config or layer below one, or about one of those.
+    pub(crate) fn holds(&self, roots: &[Digest], digest: &Digest) -> bool {
+        if self.member(roots, digest).is_some() {
+            return true;
+        }
+        let reached = self.below(roots);
+        let is_of = |manifest: &Digest| self.nodes.get(manifest).is_some_and(|node| node.blobs.contains(digest));
+        // What belongs to a manifest about one of ours (a signature's layer) is held too.
+        let about = reached.iter().filter_map(|manifest| self.referrers.get(manifest)).flatten();
+        reached.iter().chain(about).any(is_of)
+    }
+
     /// Manifests whose subject is this one.
     pub(crate) fn referrers(&self, digest: &Digest) -> Vec<Descriptor> {
         let list = self.referrers.get(digest).map(Vec::as_slice).unwrap_or_default();

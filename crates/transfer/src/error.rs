@@ -142,8 +142,8 @@ impl TransferError {
     pub fn class(&self) -> Class {
         match self {
             Self::Client(error) => client_class(error),
-            Self::Bundle(error) if error.is_damage() => Class::Corrupt,
-            Self::Bundle(_) | Self::Hash(_) | Self::Task(_) => Class::Local,
+            Self::Bundle(error) => bundle_class(error),
+            Self::Hash(_) | Self::Task(_) => Class::Local,
             Self::Map(_) | Self::Places(_) | Self::Unnamed { .. } | Self::NotOneImage { .. } | Self::Nothing | Self::TooDeep { .. } => Class::Invalid,
             Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } => Class::NotFound,
             Self::Manifest { .. }
@@ -169,6 +169,19 @@ impl TransferError {
             cause = error.source();
         }
         text
+    }
+}
+
+fn bundle_class(error: &BundleError) -> Class {
+    match error {
+        BundleError::Exists { .. } => Class::Invalid,
+        BundleError::NotABundle { .. }
+        | BundleError::Compressed { .. }
+        | BundleError::DockerArchive { .. }
+        | BundleError::Unfinished { .. }
+        | BundleError::NewerFormat { .. } => Class::Corrupt,
+        error if error.is_damage() => Class::Corrupt,
+        _ => Class::Local,
     }
 }
 

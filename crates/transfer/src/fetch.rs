@@ -1,29 +1,35 @@
-//! One blob from wherever it can be had to its place in a bundle: streamed, hashed while it is written, continued
+//! One blob from wherever it can be had to where it should rest: streamed, hashed while it is written, continued
 //! where an earlier run stopped, and accepted only when the digest is right.
 
 use std::io;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use landfall_bundle::{Pending, Writer};
+use landfall_bundle::{BundleError, LayoutDir, Pending, Writer};
 use landfall_client::{BlobStream, Client};
 use landfall_hash::{HashService, HashStream, Sink};
 use landfall_oci::Digest;
+use landfall_store::Extent;
 
 use crate::collection::UniqueBlob;
 use crate::{Event, Reporter, TransferError};
 
 /// What a fetch works with.
+#[derive(Clone, Copy)]
 pub(crate) struct Fetcher<'a> {
     pub(crate) client: &'a Client,
     pub(crate) hash: &'a HashService,
-    pub(crate) writer: &'a Writer,
     pub(crate) reporter: &'a Arc<dyn Reporter>,
 }
 
 impl Fetcher<'_> {
-    /// Fetches one blob. Sources are tried in order; what a run before this one left is used once.
-    pub(crate) async fn fetch(&self, blob: &UniqueBlob, pending: Pending) -> Result<(), TransferError> {
+    /// Into a bundle. Sources are tried in order; what a run before this one left is used once.
+    pub(crate) async fn into_bundle(
+        &self,
+        blob: &UniqueBlob,
+        pending: Pending,
+        writer: &Writer,
+    ) -> Result<(), TransferError> {
         let digest = blob.descriptor.digest;
         self.reporter.event(&Event::BlobStarted { digest, size: pending.size, already: pending.written });
         let mut already = pending.written;
@@ -31,60 +37,78 @@ impl Fetcher<'_> {
         for source in Source::of(blob) {
             // Twice where a prefix from an earlier run may be what is wrong.
             for _ in 0..2 {
-                let before = already;
-                match self.attempt(blob, source, std::mem::take(&mut already)).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) if is_local(&error) => return Err(error),
-                    Err(error) => {
-                        let wrong_prefix = before > 0 && matches!(error, TransferError::WrongDigest { .. });
-                        last_error = error;
-                        if !wrong_prefix {
-                            break;
-                        }
+                let before = std::mem::take(&mut already);
+                let sink = Box::new(SkipTo { skip: before, sink: writer.sink(&digest, before)? });
+                let prefix = if before > 0 { Some(writer.prefix(&digest)?) } else { None };
+                let error = match self.attempt(blob, source, prefix, sink).await {
+                    Ok(()) => {
+                        let writer = writer.clone();
+                        return blocking(move || writer.complete(&digest)).await;
                     }
+                    Err(error) if is_local(&error) => return Err(error),
+                    Err(error) => error,
+                };
+                let is_wrong = matches!(error, TransferError::WrongDigest { .. });
+                if is_wrong {
+                    let writer = writer.clone();
+                    blocking(move || writer.reset(&digest)).await?;
+                }
+                last_error = error;
+                if !(is_wrong && before > 0) {
+                    break;
                 }
             }
         }
         Err(last_error)
     }
 
-    async fn attempt(&self, blob: &UniqueBlob, source: Source<'_>, already: u64) -> Result<(), TransferError> {
+    /// Into an OCI layout directory.
+    pub(crate) async fn into_directory(&self, blob: &UniqueBlob, directory: &LayoutDir) -> Result<(), TransferError> {
+        let (digest, size) = (blob.descriptor.digest, blob.descriptor.size);
+        self.reporter.event(&Event::BlobStarted { digest, size, already: 0 });
+        let mut last_error = TransferError::Nothing;
+        for source in Source::of(blob) {
+            let directory = directory.clone();
+            let (new, sink) = blocking(move || directory.blob(&digest, size)).await?;
+            match self.attempt(blob, source, None, Box::new(sink)).await {
+                Ok(()) => return blocking(move || new.commit()).await,
+                Err(error) if is_local(&error) => return Err(error),
+                Err(error) => last_error = error,
+            }
+        }
+        Err(last_error)
+    }
+
+    /// One source, from the end of the prefix on.
+    async fn attempt(
+        &self,
+        blob: &UniqueBlob,
+        source: Source<'_>,
+        prefix: Option<Extent>,
+        sink: Box<dyn Sink>,
+    ) -> Result<(), TransferError> {
         let digest = blob.descriptor.digest;
-        let sink = SkipTo { skip: already, sink: self.writer.sink(&digest, already)? };
-        let mut hashed = self.hash.stream_into(digest.algorithm(), Box::new(sink));
-        self.hash_prefix(&digest, already, &mut hashed).await?;
+        let already = prefix.as_ref().map_or(0, |prefix| prefix.len);
+        let mut hashed = self.hash.stream_into(digest.algorithm(), sink);
+        if let Some(prefix) = prefix {
+            hash_prefix(&prefix, &mut hashed).await?;
+        }
         let mut moved = 0;
         let copied = match already < blob.descriptor.size {
             true => self.copy(blob, source, already, &mut hashed, &mut moved).await,
             false => Ok(()),
         };
         let found = match copied {
-            Ok(()) => hashed.finish().await?,
-            Err(error) => {
-                self.reporter.event(&Event::BlobRestarted { digest, bytes: moved });
-                return Err(error);
-            }
+            Ok(()) => hashed.finish().await.map_err(TransferError::from),
+            Err(error) => Err(error),
         };
-        if found != digest {
-            self.reporter.event(&Event::BlobRestarted { digest, bytes: already + moved });
-            self.on_writer(move |writer| writer.reset(&digest)).await?;
-            return Err(TransferError::WrongDigest { digest, found, source_name: source.to_string() });
-        }
-        self.on_writer(move |writer| writer.complete(&digest)).await
-    }
-
-    /// Bytes of an earlier run are hashed again: the journal says how many there are, not that they are right.
-    async fn hash_prefix(&self, digest: &Digest, already: u64, hashed: &mut HashStream) -> Result<(), TransferError> {
-        if already == 0 {
-            return Ok(());
-        }
-        let extent = self.writer.prefix(digest)?;
-        let mut pieces = std::pin::pin!(extent.stream(0..already));
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(landfall_hash::HashError::Sink)?;
-            hashed.update(piece).await?;
-        }
-        Ok(())
+        let result = match found {
+            Ok(found) if found == digest => return Ok(()),
+            Ok(found) => Err(TransferError::WrongDigest { digest, found, source_name: source.to_string() }),
+            Err(error) => Err(error),
+        };
+        self.reporter.event(&Event::BlobRestarted { digest, bytes: moved });
+        result
     }
 
     async fn copy(
@@ -105,14 +129,25 @@ impl Fetcher<'_> {
         }
         Ok(())
     }
+}
 
-    async fn on_writer<F>(&self, work: F) -> Result<(), TransferError>
-    where
-        F: FnOnce(&Writer) -> Result<(), landfall_bundle::BundleError> + Send + 'static,
-    {
-        let writer = self.writer.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&writer)).await??)
+/// Bytes of an earlier run are hashed again: the journal says how many there are, not that they are right.
+async fn hash_prefix(prefix: &Extent, hashed: &mut HashStream) -> Result<(), TransferError> {
+    let mut pieces = std::pin::pin!(prefix.stream(0..prefix.len));
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(landfall_hash::HashError::Sink)?;
+        hashed.update(piece).await?;
     }
+    Ok(())
+}
+
+/// File work that may wait for a disk.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, TransferError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, BundleError> + Send + 'static,
+{
+    Ok(tokio::task::spawn_blocking(work).await??)
 }
 
 /// The disk is full or the file cannot be written: no other source will help.

@@ -131,7 +131,7 @@ impl Save<'_> {
         collection: &Collection,
         writer: &Writer,
     ) -> Result<BTreeMap<Digest, String>, TransferError> {
-        let fetcher = Fetcher { client: self.client, hash: self.hash, writer, reporter: self.reporter };
+        let fetcher = Fetcher { client: self.client, hash: self.hash, reporter: self.reporter };
         let pending: BTreeMap<_, _> = writer.pending().into_iter().map(|blob| (blob.digest, blob)).collect();
         let order = collection.biggest_first();
         for digest in order.iter().filter(|digest| !pending.contains_key(digest)) {
@@ -140,7 +140,7 @@ impl Save<'_> {
         }
         let work = order.iter().filter_map(|digest| pending.get(digest).cloned());
         let fetches = stream::iter(work)
-            .map(|blob| self.fetch_one(&fetcher, collection, blob))
+            .map(|blob| self.fetch_one(fetcher, collection, blob, writer))
             .buffer_unordered(self.options.jobs.max(1));
         let mut fetches = std::pin::pin!(fetches);
         let mut lost = BTreeMap::new();
@@ -163,13 +163,14 @@ impl Save<'_> {
 
     async fn fetch_one(
         &self,
-        fetcher: &Fetcher<'_>,
+        fetcher: Fetcher<'_>,
         collection: &Collection,
         pending: Pending,
+        writer: &Writer,
     ) -> (Digest, Result<(), TransferError>) {
         let (digest, size, written) = (pending.digest, pending.size, pending.written);
         let result = match collection.blobs.get(&digest) {
-            Some(blob) => fetcher.fetch(blob, pending).await,
+            Some(blob) => fetcher.into_bundle(blob, pending, writer).await,
             None => Err(TransferError::Nothing),
         };
         if result.is_ok() {
