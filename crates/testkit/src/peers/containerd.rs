@@ -1,0 +1,159 @@
+//! Debian's containerd, driven with `ctr`: its own root, state and socket; registries by `hosts.toml`.
+//!
+//! What holds here (containerd 1.6, kernel with cgroup v1, no systemd): the snapshotters `overlayfs` and `native`
+//! both work in a folder below `/tmp`; the CRI plugin loads but is switched off to start faster, since `ctr` reads
+//! the same `hosts.toml` files.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Program, text};
+use crate::process::{self, Outcome};
+use crate::{Process, Scratch, run};
+
+/// The daemon.
+pub const PROGRAM: Program = Program::new("containerd", "apt-get install containerd");
+/// Its client.
+pub const CTR: Program = Program::new("ctr", "apt-get install containerd");
+/// What runs the containers.
+pub const RUNC: Program = Program::new("runc", "apt-get install runc");
+
+/// A running containerd.
+#[derive(Debug)]
+pub struct Containerd {
+    process: Process,
+    hosts: PathBuf,
+    socket: PathBuf,
+    scratch: Scratch,
+}
+
+impl Containerd {
+    /// Starts it.
+    #[track_caller]
+    pub fn start() -> Self {
+        RUNC.available().unwrap_or_else(|missing| panic!("{missing}"));
+        let scratch = Scratch::new();
+        let hosts = scratch.folder("hosts");
+        let socket = scratch.join("c.sock");
+        let config = scratch.write("config.toml", config(&scratch, &socket));
+        let mut command = PROGRAM.command();
+        command.arg("--config").arg(config);
+        let mut process = Process::spawn("containerd", &mut command, &scratch.join("log"));
+        process.expect_ready(|| process::answers_on(&socket));
+        Self {
+            process,
+            hosts,
+            socket,
+            scratch,
+        }
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The folder of `HOST/hosts.toml` files (`certs.d` on a node).
+    pub fn hosts_folder(&self) -> &Path {
+        &self.hosts
+    }
+
+    /// Sends what is asked of `host` (`docker.io`, `quay.io`, `127.0.0.1:5000`) to the server at `url`.
+    pub fn mirror(&self, host: &str, url: &str) {
+        let lines = format!("[host.\"{url}\"]\n  capabilities = [\"pull\", \"resolve\"]\n");
+        self.write_hosts(host, &lines);
+    }
+
+    /// As [`Self::mirror`], with the authority that the server's certificate is to be checked with (PEM).
+    pub fn mirror_tls(&self, host: &str, url: &str, authority: &str) {
+        let ca = self
+            .scratch
+            .write(format!("ca-{}.pem", host.replace(':', "-")), authority);
+        let lines = format!(
+            "[host.\"{url}\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = \"{}\"\n",
+            text(&ca)
+        );
+        self.write_hosts(host, &lines);
+    }
+
+    /// Writes a whole `hosts.toml`.
+    pub fn write_hosts(&self, host: &str, toml: &str) {
+        self.scratch
+            .write(Path::new("hosts").join(host).join("hosts.toml"), toml);
+    }
+
+    /// `ctr` for this daemon.
+    #[track_caller]
+    pub fn ctr(&self) -> Command {
+        let mut command = CTR.command();
+        command.arg("--address").arg(&self.socket);
+        command
+    }
+
+    /// `ctr images pull`, by the hosts folder; more options before the name (`--all-platforms`, `--user u:p`).
+    #[track_caller]
+    pub fn pull(&self, reference: &str, options: &[&str]) -> Outcome {
+        let mut command = self.ctr();
+        command.args(["images", "pull", "--hosts-dir"]).arg(&self.hosts);
+        run(command.args(options).arg(reference))
+    }
+
+    /// `ctr images import`; `--all-platforms` and the like in `options`.
+    #[track_caller]
+    pub fn import(&self, archive: &Path, options: &[&str]) -> Outcome {
+        run(self.ctr().args(["images", "import"]).args(options).arg(archive))
+    }
+
+    /// The names of the images that it has.
+    #[track_caller]
+    pub fn images(&self) -> Vec<String> {
+        let out = run(self.ctr().args(["images", "list", "--quiet"])).ok();
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// The digest of what a name points at.
+    #[track_caller]
+    pub fn image_digest(&self, reference: &str) -> Option<String> {
+        let out = run(self
+            .ctr()
+            .args(["images", "list"])
+            .arg(format!("name=={reference}")))
+        .ok();
+        let line = out.lines().nth(1)?;
+        line.split_whitespace()
+            .find(|word| word.starts_with("sha256:"))
+            .map(str::to_owned)
+    }
+
+    /// Runs a container of an image to its end and returns what it printed.
+    #[track_caller]
+    pub fn run(&self, reference: &str, name: &str) -> Outcome {
+        run(self.ctr().args(["run", "--rm", reference, name]))
+    }
+}
+
+fn config(scratch: &Scratch, socket: &Path) -> String {
+    // What is left out would only warn or take time: other snapshotters, CRI, tracing.
+    let disabled = [
+        "io.containerd.grpc.v1.cri",
+        "io.containerd.snapshotter.v1.aufs",
+        "io.containerd.snapshotter.v1.btrfs",
+        "io.containerd.snapshotter.v1.devmapper",
+        "io.containerd.snapshotter.v1.zfs",
+        "io.containerd.internal.v1.opt",
+        "io.containerd.internal.v1.tracing",
+        "io.containerd.tracing.processor.v1.otlp",
+    ];
+    format!(
+        "version = 2\nroot = \"{root}\"\nstate = \"{state}\"\noom_score = 0\ndisabled_plugins = {disabled:?}\n\
+         [grpc]\n  address = \"{socket}\"\n[ttrpc]\n  address = \"{socket}.ttrpc\"\n[debug]\n  level = \"warn\"\n",
+        root = text(&scratch.join("root")),
+        state = text(&scratch.join("state")),
+        socket = text(socket),
+    )
+}
