@@ -1,0 +1,171 @@
+//! The road: list, save, load, copy, pull, push, inspect, verify, on registries that behave.
+
+use landfall_testkit::fake_registry::{Fault, Kind, Rule};
+use landfall_testkit::{FakeRegistry, Workload};
+
+use crate::place::{Place, failed, report, same_bytes};
+
+#[test]
+fn a_list_goes_all_the_way_and_nothing_moves_twice() {
+    let workload = Workload::small(1);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    place.save(&upstream.address(), "bundle.tar", &[]).ok();
+    for (digest, _) in &workload.blobs {
+        assert_eq!(upstream.blob_fetches(digest).len(), 1, "{digest}");
+    }
+    place.landfall(&["verify", "bundle.tar"]).ok();
+    let listed = place.landfall(&["list", "bundle.tar"]).ok();
+    let mut names: Vec<_> = listed.lines().map(str::to_owned).collect();
+    let mut wanted: Vec<_> = workload.list().lines().map(str::to_owned).collect();
+    names.sort();
+    wanted.sort();
+    assert_eq!(names, wanted);
+    let target = FakeRegistry::empty();
+    place.landfall(&["load", "bundle.tar", "-r", &target.address()]).ok();
+    target.assert_holds(&workload, ToString::to_string);
+    // Once more: nothing but questions.
+    target.clear_requests();
+    place.landfall(&["load", "bundle.tar", "-r", &target.address()]).ok();
+    let writes = target.count(Kind::UploadStart) + target.count(Kind::UploadEnd) + target.count(Kind::ManifestPut);
+    assert_eq!(writes, 0);
+}
+
+#[test]
+fn each_blob_is_uploaded_once_and_mounted_elsewhere() {
+    let workload = Workload::small(2);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    place.save(&upstream.address(), "bundle.tar", &[]).ok();
+    let target = FakeRegistry::empty();
+    let outcome = place.landfall(&["load", "bundle.tar", "-r", &format!("{}/mirror", target.address()), "--output", "json"]);
+    let told = report(&outcome);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(told["report"]["blobs_moved"], workload.blobs.len());
+    assert_eq!(target.count(Kind::UploadEnd), workload.blobs.len());
+    target.assert_holds(&workload, |repository| format!("mirror/{repository}"));
+}
+
+#[test]
+fn the_same_list_gives_the_same_bytes() {
+    let workload = Workload::small(3);
+    let place = Place::with_list(&workload);
+    for out in ["one.tar", "two.tar"] {
+        // Another registry process, another port: the same content.
+        let upstream = FakeRegistry::with(&workload);
+        place.save(&upstream.address(), out, &[]).ok();
+    }
+    assert!(same_bytes(&place.path("one.tar"), &place.path("two.tar")));
+}
+
+#[test]
+fn copy_streams_from_registry_to_registry() {
+    let workload = Workload::small(4);
+    let (upstream, target) = (FakeRegistry::with(&workload), FakeRegistry::empty());
+    let place = Place::with_list(&workload);
+    let args = ["copy", "-l", "list.txt", "--from", &upstream.address(), "-r", &target.address()];
+    place.landfall(&args).ok();
+    target.assert_holds(&workload, ToString::to_string);
+    for (digest, _) in &workload.blobs {
+        assert_eq!(upstream.blob_fetches(digest).len(), 1, "{digest}");
+    }
+}
+
+#[test]
+fn one_image_is_pulled_and_pushed_byte_for_byte() {
+    let workload = Workload::small(5);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::new();
+    let image = workload.images.iter().find(|image| workload.closure(image.root).len() > 1).unwrap();
+    let name = image.name_in(&upstream.address());
+    for out in ["layout", "image.tar"] {
+        place.landfall(&["pull", &name, "-o", out]).ok();
+        let target = FakeRegistry::empty();
+        let new_name = format!("{}/elsewhere/app:2", target.address());
+        place.landfall(&["push", out, &new_name]).ok();
+        assert_eq!(target.tags()["elsewhere/app:2"], image.root);
+    }
+}
+
+#[test]
+fn the_plan_alone_moves_nothing() {
+    let workload = Workload::small(6);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    let outcome = place.save(&upstream.address(), "bundle.tar", &["--dry-run", "--output", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(plan["bytes"], workload.blob_bytes());
+    assert_eq!(plan["blobs"], workload.blobs.len());
+    assert_eq!(plan["images"].as_array().unwrap().len(), workload.images.len());
+    assert!(plan["disk_needed"].as_u64().unwrap() > workload.blob_bytes());
+    assert_eq!(upstream.count(Kind::Blob), 0);
+    assert!(!place.exists("bundle.tar") && !place.exists("bundle.tar.partial"));
+    let text = place.save(&upstream.address(), "bundle.tar", &["--dry-run"]).ok();
+    assert!(text.contains("unique blobs"), "{text}");
+}
+
+#[test]
+fn a_choice_of_platforms_keeps_the_index() {
+    let workload = Workload::small(7);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    place.save(&upstream.address(), "all.tar", &[]).ok();
+    place.save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"]).ok();
+    assert!(place.read("some.tar").len() < place.read("all.tar").len());
+    place.landfall(&["verify", "some.tar"]).ok();
+    // A registry that takes incomplete indexes gets the original ones …
+    let target = FakeRegistry::empty();
+    place.landfall(&["load", "some.tar", "-r", &target.address()]).ok();
+    for image in &workload.images {
+        assert_eq!(target.tags()[&image.name()], image.root);
+    }
+    // … one that refuses them gets smaller ones, and the report says so.
+    let strict = FakeRegistry::empty();
+    let indexes = workload.manifests.values().filter(|manifest| manifest.media_type.is_index());
+    let whole: Vec<String> = indexes.map(|index| index.bytes.len().to_string()).collect();
+    strict.rule(
+        Rule::on(Kind::ManifestPut, Fault::status(400, "MANIFEST_BLOB_UNKNOWN"))
+            .times(1000)
+            .when(move |request| whole.iter().any(|length| length == request.header("content-length"))),
+    );
+    let outcome = place.landfall(&["load", "some.tar", "-r", &strict.address(), "--output", "json"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let remarks = report(&outcome)["report"]["done"].to_string();
+    assert!(remarks.contains("smaller one was pushed"), "{remarks}");
+}
+
+#[test]
+fn failures_make_a_list_for_the_next_run() {
+    let workload = Workload::small(8);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::new();
+    place.scratch.write("list.txt", format!("{}rancher/gone:1\n", workload.list()));
+    // A plan that cannot succeed ends before the first byte of a layer.
+    let outcome = place.save(&upstream.address(), "bundle.tar", &["--output", "json"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(failed(&report(&outcome)), ["rancher/gone:1"]);
+    assert_eq!(upstream.count(Kind::Blob), 0);
+    assert!(!place.exists("bundle.tar"));
+    let again = place.landfall(&["images", "lint", "bundle.tar.failed.txt", "--output", "json"]).ok();
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["images"], serde_json::json!(["rancher/gone:1"]));
+    // Asked to, it goes without, and says so in the bundle.
+    let outcome = place.save(&upstream.address(), "bundle.tar", &["--allow-missing"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    let about = place.landfall(&["inspect", "bundle.tar"]).ok();
+    assert!(about.contains("MISSING  rancher/gone:1"), "{about}");
+    place.landfall(&["verify", "bundle.tar"]).ok();
+}
+
+#[test]
+fn events_are_json_lines() {
+    let workload = Workload::small(9);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    let out = place.save(&upstream.address(), "bundle.tar", &["--output", "json"]).ok();
+    let events: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "image-finished").count(), workload.images.len());
+    assert_eq!(kinds.iter().filter(|kind| **kind == "blob-finished").count(), workload.blobs.len());
+    assert_eq!(kinds.last(), Some(&"report"));
+}
