@@ -17,6 +17,7 @@ async fn a_large_file_goes_by_sendfile_alone() {
     let server = Running::plain(Limits::default(), file_of(&expected)).await;
     let mut client = server.connect().await;
     let answer = soon(client.get("/file")).await;
+    assert_eq!(answer.status, 200);
     assert!(answer.body == expected, "the bytes differ");
     assert_eq!(server.stats.sendfile_bytes(), 64 << 20);
     assert_eq!(server.stats.copied_bytes(), 0);
