@@ -1,0 +1,180 @@
+//! One connection, from the accepted socket to its end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::Activity;
+use super::body::ResponseBody;
+use super::limits::Limits;
+use super::peer::Peer;
+use super::region::Regions;
+use super::send::FileSender;
+use super::socket::Socket;
+use super::stats::Stats;
+
+/// What every connection of a server shares.
+pub(super) struct Shared<S> {
+    pub(super) service: S,
+    pub(super) limits: Limits,
+    pub(super) stats: Arc<Stats>,
+    pub(super) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    /// True when the server stops.
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+/// What one connection has of its own.
+struct Connection {
+    peer: Peer,
+    activity: Activity,
+    /// Where bodies name files; not under TLS.
+    regions: Option<Arc<Regions>>,
+}
+
+/// Counts the end of a connection, however it ends.
+struct Ended(Arc<Stats>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        Stats::add(&self.0.ended, 1);
+    }
+}
+
+/// Serves one connection until either side ends it.
+pub(super) async fn serve<S, F>(tcp: TcpStream, addr: SocketAddr, shared: Arc<Shared<S>>)
+where
+    S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send,
+{
+    let _ended = Ended(Arc::clone(&shared.stats));
+    prepare(&tcp);
+    let activity = Activity::new();
+    let limits = &shared.limits;
+    let socket = Socket::new(tcp, activity.clone(), limits.header_timeout, limits.stall_timeout);
+    let mut connection = Connection {
+        peer: Peer {
+            addr,
+            tls: shared.tls.is_some(),
+            client_certificate: None,
+        },
+        activity,
+        regions: None,
+    };
+    let Some(tls) = &shared.tls else {
+        let regions = Arc::<Regions>::default();
+        connection.regions = Some(Arc::clone(&regions));
+        let socket = socket.with_files(regions, FileSender::new(Arc::clone(&shared.stats)));
+        return converse(socket, connection, &shared).await;
+    };
+    let config = Arc::clone(&tls.borrow());
+    let handshake = tokio::time::timeout(limits.handshake_timeout, TlsAcceptor::from(config).accept(socket));
+    let stream = tokio::select! {
+        done = handshake => done,
+        () = told_to_stop(&shared) => return,
+    };
+    match stream {
+        Ok(Ok(stream)) => {
+            let chain = stream.get_ref().1.peer_certificates();
+            connection.peer.client_certificate = chain.and_then(<[_]>::first).cloned().map(Arc::new);
+            converse(stream, connection, &shared).await;
+        }
+        Ok(Err(error)) => {
+            Stats::add(&shared.stats.handshake_errors, 1);
+            tracing::debug!(%addr, %error, "TLS handshake failed");
+        }
+        Err(_elapsed) => {
+            Stats::add(&shared.stats.handshake_errors, 1);
+            tracing::debug!(%addr, "TLS handshake took too long");
+        }
+    }
+}
+
+/// HTTP/1.1 over a stream that is ready for it.
+async fn converse<S, F, IO>(io: IO, connection: Connection, shared: &Shared<S>)
+where
+    S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send,
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let addr = connection.peer.addr;
+    let answer = service_fn(|request| {
+        let answering = connection.activity.begin();
+        let response = (shared.service)(request, connection.peer.clone());
+        async {
+            let mut response = response.await;
+            response.body_mut().attach(connection.regions.as_ref(), answering);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let limits = &shared.limits;
+    let http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // hyper would count the time in which the end of a response is still on its way to a slow client.
+        .header_read_timeout(None)
+        .max_header_size(limits.max_header_bytes)
+        .max_buf_size(limits.read_buffer_bytes.max(LEAST_READ_BUFFER))
+        .serve_connection(TokioIo::new(io), answer);
+    let mut http = pin!(http);
+    let ended = tokio::select! {
+        ended = http.as_mut() => ended,
+        () = idle(&connection.activity, limits.idle_timeout) => {
+            http.as_mut().graceful_shutdown();
+            // Nothing is under way; whatever keeps it open is not worth waiting for.
+            tokio::time::timeout(LAST_WORDS, http).await.unwrap_or(Ok(()))
+        }
+        () = told_to_stop(shared) => {
+            http.as_mut().graceful_shutdown();
+            http.await
+        }
+    };
+    if let Err(error) = ended {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::debug!(%addr, %error, cause, "connection ended early");
+    }
+}
+
+/// What hyper takes at least.
+const LEAST_READ_BUFFER: usize = 8192;
+
+/// For the end of an idle connection: TLS says goodbye.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Waits until the connection has rested for `time`.
+async fn idle(activity: &Activity, time: Duration) {
+    loop {
+        let at = activity.idle_at(time);
+        tokio::time::sleep_until(at).await;
+        if activity.idle_at(time) <= at {
+            return;
+        }
+    }
+}
+
+async fn told_to_stop<S>(shared: &Shared<S>) {
+    // An error means that the server is gone altogether.
+    let _ = shared.stopping.clone().wait_for(|stopping| *stopping).await;
+}
+
+/// Options that a socket should have; a socket without them works too.
+fn prepare(tcp: &TcpStream) {
+    use rustix::net::sockopt;
+    let _ = tcp.set_nodelay(true);
+    let _ = sockopt::set_socket_keepalive(tcp, true);
+    let _ = sockopt::set_tcp_keepidle(tcp, Duration::from_secs(60));
+    let _ = sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(15));
+}
