@@ -41,11 +41,6 @@ pub(super) fn with(mut response: Response<Body>, name: &'static str, value: impl
     response
 }
 
-/// Adds `Location`.
-pub(super) fn located(response: Response<Body>, location: impl ToString) -> Response<Body> {
-    with(response, "location", location)
-}
-
 /// Sets `Content-Length`, which a streamed body does not do by itself.
 pub(super) fn sized(mut response: Response<Body>, len: u64) -> Response<Body> {
     response.headers_mut().insert(CONTENT_LENGTH, len.into());

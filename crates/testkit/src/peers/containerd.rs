@@ -103,6 +103,15 @@ impl Containerd {
         run(command.args(options).arg(reference))
     }
 
+    /// `ctr content fetch`: everything behind a name, unpacking nothing. `ctr images pull --all-platforms` would
+    /// also unpack BuildKit's attestations, and fail.
+    #[track_caller]
+    pub fn fetch(&self, reference: &str, options: &[&str]) -> Outcome {
+        let mut command = self.ctr();
+        command.args(["content", "fetch", "--hosts-dir"]).arg(&self.hosts);
+        run(command.args(options).arg(reference))
+    }
+
     /// `ctr images import`; `--all-platforms` and the like in `options`.
     #[track_caller]
     pub fn import(&self, archive: &Path, options: &[&str]) -> Outcome {

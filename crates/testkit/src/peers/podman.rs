@@ -27,6 +27,7 @@ impl Podman {
         PROGRAM.available().unwrap_or_else(|missing| panic!("{missing}"));
         let scratch = Scratch::new();
         scratch.write("policy.json", super::skopeo::POLICY);
+        scratch.write("auth.json", "{}");
         scratch.write("registries.conf", "unqualified-search-registries = []\n");
         Self { scratch }
     }

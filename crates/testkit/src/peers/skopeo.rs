@@ -22,9 +22,9 @@ impl Skopeo {
     #[track_caller]
     pub fn new() -> Self {
         PROGRAM.available().unwrap_or_else(|missing| panic!("{missing}"));
-        Self {
-            scratch: Scratch::new(),
-        }
+        let scratch = Scratch::new();
+        scratch.write("auth.json", "{}");
+        Self { scratch }
     }
 
     /// `skopeo`, with a policy that allows everything.

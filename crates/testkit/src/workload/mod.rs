@@ -190,6 +190,8 @@ impl Workload {
             architecture: "unknown".to_owned(),
             ..Platform::default()
         };
+        // BuildKit's config lists the statement's digest as a layer's; `crane validate` refuses such images, and is
+        // worth more to the tests than this detail.
         let config = self.add_config(Family::Oci, &platform, &[]);
         let manifest = json!({
             "schemaVersion": 2,
