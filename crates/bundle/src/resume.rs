@@ -124,7 +124,7 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
     let epoch = options.epoch.clone().or_else(|| disk::epoch(file));
     match journal::replay(&names.journal, epoch.as_deref())? {
         Some(replay) if replay.fingerprint == layout.fingerprint() => {
-            Ok(Found::Ours(confirm(layout, replay)))
+            Ok(Found::Ours(confirm(layout, replay, len)))
         }
         Some(replay) if is_richer_old(names, &replay, options)? => {
             // The plan has changed twice; the file with more in it is the one to take blobs from.
@@ -141,10 +141,13 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
     }
 }
 
-/// Only blobs that the plan has, at the places where it has them.
-fn confirm(layout: &Layout, replay: Replay) -> Blobs {
+/// Only blobs that the plan has, at the places where it has them, as far as the file reaches.
+fn confirm(layout: &Layout, replay: Replay, len: u64) -> Blobs {
     let mut blobs = replay.blobs;
-    blobs.retain(|digest, known| layout.extent_of(digest) == Some(known.span));
+    blobs.retain(|digest, known| {
+        let end = known.span.offset.saturating_add(known.written);
+        layout.extent_of(digest) == Some(known.span) && end <= len
+    });
     blobs
 }
 
