@@ -132,7 +132,10 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
                 .map_err(BundleError::io("empty", &names.partial))?;
             Ok(Found::Nothing)
         }
-        Some(_) => Ok(Found::OtherPlan),
+        Some(replay) => {
+            check_space_for_both(names, file, layout, &replay)?;
+            Ok(Found::OtherPlan)
+        }
         None if has_head_of(file, layout) => Ok(Found::Ours(all_hints(layout))),
         None => Err(BundleError::JournalDamaged {
             path: names.journal.clone(),
@@ -194,6 +197,29 @@ fn check_space(names: &Names, file: &File, layout: &Layout) -> Result<(), Bundle
         return Err(BundleError::NoSpace {
             path: names.partial.clone(),
             needed,
+            free,
+        });
+    }
+    Ok(())
+}
+
+/// While blobs are carried over, both files take room (the old one without what never came into it). Looked at before
+/// anything is renamed, so that the old plan can still be continued as it was.
+fn check_space_for_both(
+    names: &Names,
+    file: &File,
+    layout: &Layout,
+    old: &Replay,
+) -> Result<(), BundleError> {
+    let examine = |error| BundleError::io("examine", &names.partial)(error);
+    let unused = disk::allocated(file)
+        .map_err(examine)?
+        .saturating_sub(old.bytes());
+    let free = disk::free(file).map_err(examine)?.saturating_add(unused);
+    if layout.total() > free {
+        return Err(BundleError::NoSpace {
+            path: names.partial.clone(),
+            needed: layout.total(),
             free,
         });
     }

@@ -55,6 +55,7 @@ fn child() {
     };
     too_large_from_the_start(&folder);
     full_in_the_middle(&folder);
+    no_room_for_two_plans(&folder);
     full_for_the_journal(&folder);
     read_only(&folder);
     std::fs::write(folder.join("here"), b"").unwrap_err();
@@ -115,6 +116,30 @@ fn full_in_the_middle(folder: &Path) {
     assert_eq!(std::fs::read(&target).unwrap(), world.expected());
     std::fs::remove_file(&target).unwrap();
     assert!(listing(folder).is_empty());
+}
+
+/// A changed plan needs room for both files; without it the old one stays as it is and can be continued.
+fn no_room_for_two_plans(folder: &Path) {
+    let (first, second) = (world(&[MIB; 3]), world(&[MIB, MIB, MIB + 1]));
+    let target = folder.join("e.tar");
+    let (writer, _) = Writer::open_with(&target, first.layout(), options("one")).unwrap();
+    first.fill(&writer);
+    drop(writer);
+    let error = Writer::open_with(&target, second.layout(), options("one"))
+        .err()
+        .unwrap();
+    assert!(matches!(error, BundleError::NoSpace { .. }), "{error}");
+    assert_eq!(listing(folder), ["e.tar.journal", "e.tar.partial"]);
+    let (writer, _) = Writer::open_with(&target, first.layout(), options("one")).unwrap();
+    assert!(writer.pending().is_empty());
+    writer.discard().unwrap();
+    // With little in the old file there is room: what was only reserved is given back.
+    let (writer, _) = Writer::open_with(&target, first.layout(), options("one")).unwrap();
+    let config = writer.pending().into_iter().min_by_key(|blob| blob.size).unwrap();
+    first.fetch(&writer, &config.digest);
+    drop(writer);
+    let (writer, _) = Writer::open_with(&target, second.layout(), options("one")).unwrap();
+    writer.discard().unwrap();
 }
 
 /// The bundle's blocks are reserved, the journal's are not.
