@@ -124,7 +124,7 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
     let epoch = options.epoch.clone().or_else(|| disk::epoch(file));
     match journal::replay(&names.journal, epoch.as_deref())? {
         Some(replay) if replay.fingerprint == layout.fingerprint() => {
-            Ok(Found::Ours(confirm(layout, replay)))
+            Ok(Found::Ours(confirm(layout, replay, len)))
         }
         Some(replay) if is_richer_old(names, &replay, options)? => {
             // The plan has changed twice; the file with more in it is the one to take blobs from.
@@ -132,7 +132,10 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
                 .map_err(BundleError::io("empty", &names.partial))?;
             Ok(Found::Nothing)
         }
-        Some(_) => Ok(Found::OtherPlan),
+        Some(replay) => {
+            check_space_for_both(names, file, layout, &replay)?;
+            Ok(Found::OtherPlan)
+        }
         None if has_head_of(file, layout) => Ok(Found::Ours(all_hints(layout))),
         None => Err(BundleError::JournalDamaged {
             path: names.journal.clone(),
@@ -141,10 +144,13 @@ fn find(names: &Names, file: &File, layout: &Layout, options: &WriterOptions) ->
     }
 }
 
-/// Only blobs that the plan has, at the places where it has them.
-fn confirm(layout: &Layout, replay: Replay) -> Blobs {
+/// Only blobs that the plan has, at the places where it has them, as far as the file reaches.
+fn confirm(layout: &Layout, replay: Replay, len: u64) -> Blobs {
     let mut blobs = replay.blobs;
-    blobs.retain(|digest, known| layout.extent_of(digest) == Some(known.span));
+    blobs.retain(|digest, known| {
+        let end = known.span.offset.saturating_add(known.written);
+        layout.extent_of(digest) == Some(known.span) && end <= len
+    });
     blobs
 }
 
@@ -191,6 +197,29 @@ fn check_space(names: &Names, file: &File, layout: &Layout) -> Result<(), Bundle
         return Err(BundleError::NoSpace {
             path: names.partial.clone(),
             needed,
+            free,
+        });
+    }
+    Ok(())
+}
+
+/// While blobs are carried over, both files take room (the old one without what never came into it). Looked at before
+/// anything is renamed, so that the old plan can still be continued as it was.
+fn check_space_for_both(
+    names: &Names,
+    file: &File,
+    layout: &Layout,
+    old: &Replay,
+) -> Result<(), BundleError> {
+    let examine = |error| BundleError::io("examine", &names.partial)(error);
+    let unused = disk::allocated(file)
+        .map_err(examine)?
+        .saturating_sub(old.bytes());
+    let free = disk::free(file).map_err(examine)?.saturating_add(unused);
+    if layout.total() > free {
+        return Err(BundleError::NoSpace {
+            path: names.partial.clone(),
+            needed: layout.total(),
             free,
         });
     }

@@ -1,0 +1,14 @@
+//! Bundles through their public face: written, killed, continued, read back by us and by others, damaged on purpose.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod directory;
+mod disk_full;
+mod documents;
+mod hostile;
+mod kill;
+mod names;
+mod planning;
+mod reading;
+mod resume;
+mod support;
+mod verifying;
