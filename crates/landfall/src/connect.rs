@@ -1,11 +1,13 @@
 //! From flags to a registry client: credentials, trust, patience.
 
-use std::io::BufRead;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use landfall_client::Client;
+use landfall_auth::{Credential, Environment, Keyring, Secret};
+use landfall_client::{Client, ClientOptions};
 use landfall_hash::HashService;
+use landfall_net::client::{HostOptions, PlainHttp, Proxies, RetryOptions, Timeouts, TlsOptions, TransportOptions};
 use landfall_oci::Registry;
 
 use crate::args::RegistryArgs;
@@ -35,6 +37,64 @@ impl Audience {
             _ => Self::Unclear,
         }
     }
+}
+
+/// Builds the client. Reads credential and certificate files, and the password from standard input when told so.
+pub(crate) fn engine(args: &RegistryArgs, audience: Audience) -> Result<Engine, Failure> {
+    let options = ClientOptions {
+        transport: transport(args),
+        keyring: keyring(args, audience)?,
+        ..ClientOptions::default()
+    };
+    Ok(Engine { client: Client::new(options)?, hash: hash_service() })
+}
+
+fn transport(args: &RegistryArgs) -> TransportOptions {
+    let plain_http = if args.plain_http { PlainHttp::Always } else { PlainHttp::Loopback };
+    TransportOptions {
+        default_host: HostOptions { plain_http, skip_verify: args.insecure, ..HostOptions::default() },
+        tls: TlsOptions {
+            ca_files: args.tls_ca.clone(),
+            client_certificate: args.client_cert.clone().zip(args.client_key.clone()),
+            ..TlsOptions::default()
+        },
+        proxies: Proxies::from_lookup(|name| std::env::var(name).ok()),
+        timeouts: Timeouts { stall: Duration::from_secs(args.stall_timeout), ..Timeouts::default() },
+        retry: RetryOptions { attempts: args.attempts, ..RetryOptions::default() },
+        ..TransportOptions::default()
+    }
+}
+
+fn keyring(args: &RegistryArgs, audience: Audience) -> Result<Keyring, Failure> {
+    let mut environment = Environment::from_lookup(|name| std::env::var_os(name));
+    if let Some(file) = &args.auth_file {
+        environment.registry_auth_file = Some(file.clone());
+    }
+    let given = match &args.username {
+        None => None,
+        Some(username) => {
+            let Audience::Registry(registry) = audience else {
+                let advice = "the list names several registries; put their credentials into a file (docker login, --auth-file), or use --from";
+                return Err(Failure::usage(format!("--username: which registry is it for? {advice}")));
+            };
+            let credential = Credential::Basic { username: username.clone(), password: password(args)? };
+            Some((registry, credential, "--username".to_owned()))
+        }
+    };
+    Keyring::load(&environment, given).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn password(args: &RegistryArgs) -> Result<Secret, Failure> {
+    if let Some(password) = &args.password {
+        return Ok(Secret::new(password.clone()));
+    }
+    if !args.password_stdin {
+        return Err(Failure::usage("--username needs --password-stdin (or LANDFALL_PASSWORD)"));
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map_err(|error| Failure::local("read", Path::new("the password from standard input"), &error))?;
+    Ok(Secret::new(line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 /// Hash threads: as many as there are cores.

@@ -40,7 +40,7 @@ impl Exit {
     /// The code for one error.
     pub(crate) fn of_class(class: Class) -> Self {
         match class {
-            Class::NotFound | Class::Unavailable => Self::Partial,
+            Class::NotFound | Class::Unavailable | Class::Unusable => Self::Partial,
             Class::Credentials => Self::Refused,
             Class::Unreachable => Self::Unreachable,
             Class::Corrupt => Self::Damaged,

@@ -146,8 +146,8 @@ impl TransferError {
             Self::Hash(_) | Self::Task(_) => Class::Local,
             Self::Map(_) | Self::Places(_) | Self::Unnamed { .. } | Self::NotOneImage { .. } | Self::Nothing | Self::TooDeep { .. } => Class::Invalid,
             Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } => Class::NotFound,
-            Self::Manifest { .. }
-            | Self::ConfigTooLarge { .. }
+            Self::Manifest { .. } => Class::Unusable,
+            Self::ConfigTooLarge { .. }
             | Self::SizeConflict { .. }
             | Self::WrongDigest { .. }
             | Self::DamagedBlob { .. }
@@ -192,7 +192,8 @@ fn client_class(error: &ClientError) -> Class {
         Kind::Unauthorized | Kind::Denied => Class::Credentials,
         Kind::RateLimited | Kind::Unavailable => Class::Unavailable,
         Kind::Corrupt => Class::Corrupt,
-        Kind::Invalid => Class::Invalid,
+        Kind::Invalid => Class::Unusable,
         Kind::Net => Class::Unreachable,
+        Kind::Local => Class::Local,
     }
 }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use landfall_client::{BlobSource, Client, Pushed};
+use landfall_client::{BlobSource, Client, ClientError, Pushed};
 use landfall_hash::HashService;
-use landfall_oci::{Digest, ErrorCode, RawManifest, Reference, Registry, Repository, Target};
+use landfall_oci::{Digest, RawManifest, Reference, Registry, Repository, Target};
 
 use crate::collection::{Collection, Image, UniqueBlob};
 use crate::origin::Origin;
@@ -295,7 +295,8 @@ impl Push<'_> {
             Ok(()) => return Ok((root.digest, None)),
             Err(error) => error,
         };
-        let refuses_gaps = error.has_code(&ErrorCode::ManifestBlobUnknown) || error.has_code(&ErrorCode::ManifestInvalid);
+        // Registries name different codes for an index with members missing; only a refusal counts, not a fault.
+        let refuses_gaps = matches!(error, ClientError::Refused { .. } | ClientError::NotFound { .. });
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
             return Err(error.into());
         }

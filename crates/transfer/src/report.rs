@@ -17,6 +17,8 @@ pub enum Class {
     Unreachable,
     /// The registry answers but cannot serve now.
     Unavailable,
+    /// The registry will not take it, or what it gives cannot be used.
+    Unusable,
     /// Bytes are not what their digest says.
     Corrupt,
     /// This machine: disk full, no permission.
