@@ -120,3 +120,52 @@ impl Drop for Filled {
         *self.home.0.lock().unwrap_or_else(PoisonError::into_inner) = self.buffer.take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+
+    use super::*;
+
+    async fn read(pieces: &mut Pieces, file: &Arc<File>, offset: u64, len: u64) -> io::Result<Bytes> {
+        poll_fn(|cx| pieces.poll_read(cx, file, offset, len)).await
+    }
+
+    #[tokio::test]
+    async fn every_byte_in_order_through_one_buffer() {
+        let expected: Vec<u8> = (0..1_000_000_u32).map(|i| (i * 31 % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&expected).unwrap();
+        let (file, mut pieces) = (Arc::new(file), Pieces::default());
+        let (mut found, mut buffers) = (Vec::new(), std::collections::BTreeSet::new());
+        while found.len() < expected.len() {
+            let left = (expected.len() - found.len()) as u64;
+            let piece = read(&mut pieces, &file, found.len() as u64, left).await.unwrap();
+            assert!(piece.len() <= PIECE);
+            buffers.insert(piece.as_ptr() as usize);
+            found.extend_from_slice(&piece);
+        }
+        assert!(found == expected);
+        assert_eq!(buffers.len(), 1, "a buffer that is free is used again");
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_is_still_held_is_not_overwritten() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[[1; PIECE], [2; PIECE]].concat()).unwrap();
+        let (file, mut pieces) = (Arc::new(file), Pieces::default());
+        let first = read(&mut pieces, &file, 0, PIECE as u64).await.unwrap();
+        let second = read(&mut pieces, &file, PIECE as u64, PIECE as u64)
+            .await
+            .unwrap();
+        assert!(first.iter().all(|byte| *byte == 1) && second.iter().all(|byte| *byte == 2));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_file_is_an_error() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let error = read(&mut Pieces::default(), &file, 0, 10).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

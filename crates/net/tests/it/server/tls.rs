@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -115,6 +116,52 @@ async fn a_large_file_over_tls() {
     assert_eq!(soon(client.get("/who")).await.body, b"tls=true certificate=false");
     assert_eq!(client.0.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     assert_eq!(server.stats.sendfile_bytes(), 0, "never the mapping under TLS");
+}
+
+#[tokio::test]
+async fn slow_and_vanishing_clients_over_tls() {
+    let issued = Issued::new();
+    let expected = bytes(8 << 20);
+    let limits = Limits {
+        idle_timeout: Duration::from_millis(400),
+        ..quick()
+    };
+    let server = Running::start(Security::Tls(issued.files()), limits, file_of(&expected)).await;
+    let mut client = issued.connect(&server, "localhost").await.unwrap();
+    client.ask("GET", "/file", None).await;
+    soon(client.head()).await.unwrap();
+    let mut vanishing = issued.connect(&server, "localhost").await.unwrap();
+    vanishing.ask("GET", "/file", None).await;
+    soon(vanishing.head()).await.unwrap();
+    drop(vanishing);
+    let mut body = vec![0; expected.len()];
+    for piece in body.chunks_mut(1 << 20) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        soon(client.0.read_exact(piece)).await.unwrap();
+    }
+    assert!(body == expected);
+    soon(server.all_ended()).await;
+    assert_eq!(
+        server.stats.accepted(),
+        2,
+        "the idle one was closed, the other ended"
+    );
+}
+
+#[tokio::test]
+async fn stopping_ends_connections_over_tls_too() {
+    let issued = Issued::new();
+    let server = Running::start(Security::Tls(issued.files()), quick(), file_of(b"x")).await;
+    let _mute = TcpStream::connect(server.addr).await.unwrap();
+    let mut idle = issued.connect(&server, "localhost").await.unwrap();
+    soon(idle.get("/hello")).await;
+    let mut slow = issued.connect(&server, "localhost").await.unwrap();
+    slow.ask("GET", "/slow", None).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let stopped = server.stop();
+    assert_eq!(soon(slow.answer()).await.unwrap().body, b"late");
+    assert_eq!(idle.rest().await, b"");
+    soon(stopped).await.unwrap().unwrap();
 }
 
 #[tokio::test]
