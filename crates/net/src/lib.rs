@@ -1,1 +1,3 @@
 //! Sockets: the client transport and the server accept loop, TLS, proxies, pacing, sendfile.
+
+pub mod client;
