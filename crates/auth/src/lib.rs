@@ -1,1 +1,29 @@
 //! Who we are to a registry: credentials, challenges, tokens.
+//!
+//! A [`Keyring`] finds the credential for a repository and says where it came from. An [`Authorizer`] turns it into
+//! the `Authorization` header of one request: it reads the registry's challenge once, asks the token server once for
+//! all who wait, and renews what has expired. Secrets are of a type that cannot be printed.
+
+mod authorizer;
+mod challenge;
+mod credential;
+mod docker_config;
+mod environment;
+mod error;
+mod exchange;
+mod helper;
+mod keyring;
+mod realm;
+mod scope;
+mod secret;
+mod tokens;
+
+pub use authorizer::{Authorizer, Ticket, Verdict};
+pub use challenge::Challenge;
+pub use credential::{Credential, Found};
+pub use environment::Environment;
+pub use error::AuthError;
+pub use keyring::Keyring;
+pub use scope::{Action, ScopeSet};
+pub use secret::Secret;
+pub use tokens::TokenOptions;

@@ -8,7 +8,6 @@ use futures_util::StreamExt;
 use landfall_bundle::{BundleError, LayoutDir, Pending, Writer};
 use landfall_client::{BlobStream, Client};
 use landfall_hash::{HashService, HashStream, Sink};
-use landfall_oci::Digest;
 use landfall_store::Extent;
 
 use crate::collection::UniqueBlob;

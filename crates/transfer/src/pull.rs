@@ -59,7 +59,7 @@ pub async fn pull(
             report.bytes_moved += bytes;
         }
     }
-    publish(&collection, directory).await?;
+    publish(&collection, directory.clone()).await?;
     report.done = collection.images.iter().map(|image| success(image, &place, reporter)).collect();
     Ok(report)
 }

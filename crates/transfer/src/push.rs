@@ -131,9 +131,10 @@ impl Push<'_> {
     pub(crate) async fn run(&self, inventory: &Inventory, plan: Plan) -> Report {
         let lost = self.push_blobs(inventory).await;
         let pushed = Mutex::default();
+        let (lost, pushed) = (&lost, &pushed);
         let results: Vec<_> = stream::iter(self.collection.images.iter().enumerate())
-            .map(|(position, image)| async {
-                (position, self.finish_image(position, image, inventory, &lost, &pushed).await)
+            .map(|(position, image)| async move {
+                (position, self.finish_image(position, image, inventory, lost, pushed).await)
             })
             .buffered(SMALL_AT_ONCE)
             .collect()

@@ -1,0 +1,118 @@
+//! From a name to a TCP connection: every address is tried, the next one starts before the last one gave up.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::{TcpStream, lookup_host};
+
+use super::error::NetError;
+use super::socket::Socket;
+
+/// How long one address may be silent before the next one is tried beside it (RFC 8305 says 250 ms).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Connects to `host:port` within `limit`.
+pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> Result<Socket, NetError> {
+    let target = || format!("{host}:{port}");
+    let connected = tokio::time::timeout(limit, resolve_and_connect(host, port)).await;
+    let tcp = connected.map_err(|_| NetError::Timeout {
+        url: target(),
+        what: "connecting",
+        after: limit,
+    })??;
+    tcp.set_nodelay(true).map_err(|source| NetError::Connect {
+        target: target(),
+        source: Arc::new(source),
+    })?;
+    Ok(Socket::new(tcp))
+}
+
+async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let dns = |source: io::Error| NetError::Dns {
+        host: bare.to_owned(),
+        source: Arc::new(source),
+    };
+    let addresses: Vec<_> = lookup_host((bare, port)).await.map_err(dns)?.collect();
+    if addresses.is_empty() {
+        return Err(dns(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the name has no address",
+        )));
+    }
+    race(interleave(addresses))
+        .await
+        .map_err(|source| NetError::Connect {
+            target: format!("{host}:{port}"),
+            source: Arc::new(source),
+        })
+}
+
+/// IPv6 and IPv4 in turn, starting with the family that the resolver put first.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut one, mut other): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .rev()
+        .partition(|address| address.is_ipv6() == first_is_v6);
+    let mut ordered = Vec::with_capacity(one.len() + other.len());
+    while !(one.is_empty() && other.is_empty()) {
+        ordered.extend(one.pop());
+        ordered.extend(other.pop());
+    }
+    ordered
+}
+
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        let more = match waiting.next() {
+            Some(address) => {
+                attempts.push(TcpStream::connect(address));
+                true
+            }
+            None => false,
+        };
+        let head_start = if more { HEAD_START } else { Duration::MAX };
+        match tokio::time::timeout(head_start, attempts.next()).await {
+            Ok(Some(Ok(tcp))) => return Ok(tcp),
+            Ok(Some(Err(error))) => last = error,
+            Ok(None) => return Err(last),
+            Err(_still_silent) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let given: Vec<_> = ["[::1]:1", "[::2]:1", "127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1"]
+            .map(parse)
+            .into();
+        let expected = ["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1", "127.0.0.3:1"].map(parse);
+        assert_eq!(interleave(given), expected);
+    }
+
+    #[tokio::test]
+    async fn the_second_address_is_used_when_the_first_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let live = listener.local_addr().unwrap();
+        let dead = {
+            let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            gone.local_addr().unwrap()
+        };
+        assert!(race(vec![dead, live]).await.is_ok());
+        assert!(race(vec![dead]).await.is_err());
+        assert!(race(Vec::new()).await.is_err());
+    }
+}
