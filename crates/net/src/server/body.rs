@@ -20,8 +20,8 @@ use super::region::Regions;
 /// Below this a file is read and written: that is cheaper than a mapping and a call of its own.
 const LEAST_MAPPED: u64 = 32 << 10;
 
-/// What hyper is given of a mapped file at a time. It takes a response for ended when it has queued the last of it,
-/// so that should not be all of it.
+/// What hyper is given of a mapped file at a time. It drops a body when it has queued the last of it; were that all
+/// of it, nobody could tell from the body how far the response is.
 const FRAME: usize = 1 << 20;
 
 /// The body of a response.

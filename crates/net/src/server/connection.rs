@@ -63,7 +63,7 @@ where
 {
     let _ended = Ended(Arc::clone(&shared.stats));
     prepare(&tcp);
-    let activity = Activity::new();
+    let activity = Activity::default();
     let limits = &shared.limits;
     let socket = Socket::new(tcp, activity.clone(), limits.header_timeout, limits.stall_timeout);
     let mut connection = Connection {
@@ -124,19 +124,14 @@ where
     let limits = &shared.limits;
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
-        // hyper would count the time in which the end of a response is still on its way to a slow client.
-        .header_read_timeout(None)
+        // hyper's time runs from when the last response has left; the socket's, for a head that has begun, is shorter.
+        .header_read_timeout(limits.idle_timeout)
         .max_header_size(limits.max_header_bytes)
         .max_buf_size(limits.read_buffer_bytes.max(LEAST_READ_BUFFER))
         .serve_connection(TokioIo::new(io), answer);
     let mut http = pin!(http);
     let ended = tokio::select! {
         ended = http.as_mut() => ended,
-        () = idle(&connection.activity, limits.idle_timeout) => {
-            http.as_mut().graceful_shutdown();
-            // Nothing is under way; whatever keeps it open is not worth waiting for.
-            tokio::time::timeout(LAST_WORDS, http).await.unwrap_or(Ok(()))
-        }
         () = told_to_stop(shared) => {
             http.as_mut().graceful_shutdown();
             http.await
@@ -150,20 +145,6 @@ where
 
 /// What hyper takes at least.
 const LEAST_READ_BUFFER: usize = 8192;
-
-/// For the end of an idle connection: TLS says goodbye.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// Waits until the connection has rested for `time`.
-async fn idle(activity: &Activity, time: Duration) {
-    loop {
-        let at = activity.idle_at(time);
-        tokio::time::sleep_until(at).await;
-        if activity.idle_at(time) <= at {
-            return;
-        }
-    }
-}
 
 async fn told_to_stop<S>(shared: &Shared<S>) {
     // An error means that the server is gone altogether.

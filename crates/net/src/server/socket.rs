@@ -105,20 +105,18 @@ impl AsyncRead for Socket {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.tcp).poll_read(cx, buf);
-        let some = buf.filled().len() > before;
-        if some {
-            this.activity.moved();
-        }
-        // While a request is answered its handler decides how long it waits for a body.
-        if this.activity.is_answering() || this.activity.begun() != this.head_of {
+        if this.activity.begun() != this.head_of {
             this.head_of = this.activity.begun();
             this.head.clear();
         }
-        if this.activity.is_answering() {
+        // While a request is answered its handler decides how long it waits for a body, and while a response is on
+        // its way hyper does not look at the next head.
+        if this.activity.is_answering() || this.stall.set {
+            this.head.clear();
             return read;
         }
         if read.is_ready() {
-            if some {
+            if buf.filled().len() > before {
                 this.head.set();
             }
             return read;
@@ -140,7 +138,6 @@ impl AsyncWrite for Socket {
         let this = self.get_mut();
         let written = this.poll_send(cx, bufs);
         if written.is_ready() {
-            this.activity.moved();
             this.stall.clear();
             return written;
         }
