@@ -133,6 +133,15 @@ impl Bundle {
         self.catalog().in_repository(repository, ns).iter().map(|at| &self.images()[*at])
     }
 
+    /// An image's name as it stood in the list that the bundle was made from; the familiar form where no list is known.
+    #[must_use]
+    pub fn written_name(&self, reference: &Reference) -> String {
+        let name = reference.to_string();
+        let images = self.info().map(|info| info.images.as_slice()).unwrap_or_default();
+        let asked = images.iter().find(|image| image.name == name).map(|image| image.asked.clone());
+        asked.unwrap_or_else(|| reference.familiar())
+    }
+
     /// Tags of a repository, sorted; `None` when there is no such repository. `ns` is the registry that the client
     /// means, if it said so.
     #[must_use]

@@ -175,7 +175,7 @@ fn collect_candidates(
                 .chain(&image.layers)
                 .all(|blob| contents.blobs.contains_key(&blob.digest));
             if is_image && is_whole {
-                found.push((descriptor.platform.clone(), descriptor.digest, image));
+                found.push((descriptor.platform.clone(), descriptor.digest, *image));
             }
         }
     }

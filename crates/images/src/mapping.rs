@@ -174,12 +174,15 @@ impl Mapping {
         }
     }
 
-    /// Where this image goes. Tag and digest stay.
+    /// Where this image goes; `written` is its name as it stands in the list. Tag and digest stay.
     ///
     /// # Errors
     /// [`MapError::Port`] and [`MapError::Name`].
-    pub fn apply(&self, reference: &Reference) -> Result<Reference, MapError> {
-        let path = self.path(reference)?;
+    pub fn apply(&self, reference: &Reference, written: &str) -> Result<Reference, MapError> {
+        self.below(reference, self.path(reference, has_library(written))?)
+    }
+
+    fn below(&self, reference: &Reference, path: String) -> Result<Reference, MapError> {
         let name = match &self.destination.prefix {
             Some(prefix) => format!("{prefix}/{path}"),
             None => path,
@@ -192,7 +195,7 @@ impl Mapping {
         Ok(reference.relocated(self.destination.registry.clone(), repository))
     }
 
-    fn path(&self, reference: &Reference) -> Result<String, MapError> {
+    fn path(&self, reference: &Reference, has_library: bool) -> Result<String, MapError> {
         let full = reference.name();
         let longest = self
             .rules
@@ -212,6 +215,9 @@ impl Mapping {
                 registry: reference.registry().clone(),
             });
         }
+        if has_library && reference.registry().is_docker_hub() {
+            return Ok(reference.repository().to_string());
+        }
         let familiar = reference.familiar_name();
         Ok(match self.rancher_names && !familiar.contains('/') {
             true => format!("rancher/{familiar}"),
@@ -219,30 +225,28 @@ impl Mapping {
         })
     }
 
-    /// The places where a source registry may keep this image, best first: as [`Self::apply`] says, then, for a bare
-    /// Docker Hub name, with `library/`, the way pull-through caches of Docker Hub have it.
+    /// The places where a source registry may keep this image, best first: as [`Self::apply`] says, then, for an
+    /// official image of Docker Hub, with `library/` or without, whichever the list did not say: pull-through caches
+    /// keep it one way, registries filled by hand the other.
     ///
     /// # Errors
     /// As [`Self::apply`].
-    pub fn candidates(&self, reference: &Reference) -> Result<Vec<Reference>, MapError> {
-        let first = self.apply(reference)?;
-        let full = reference.repository().as_str();
-        if !reference.registry().is_docker_hub()
-            || reference.familiar_name() == full
-            || !self.rules.is_empty()
-        {
+    pub fn candidates(&self, reference: &Reference, written: &str) -> Result<Vec<Reference>, MapError> {
+        let first = self.apply(reference, written)?;
+        let is_official = reference.registry().is_docker_hub()
+            && reference.familiar_name() != reference.repository().as_str();
+        if !is_official {
             return Ok(vec![first]);
         }
-        let name = self
-            .destination
-            .prefix
-            .as_ref()
-            .map_or(full.to_owned(), |prefix| format!("{prefix}/{full}"));
-        let second = name
-            .parse()
-            .map(|repository| reference.relocated(self.destination.registry.clone(), repository));
-        Ok(std::iter::once(first).chain(second).collect())
+        let second = self.below(reference, self.path(reference, !has_library(written))?)?;
+        Ok(if second == first { vec![first] } else { vec![first, second] })
     }
+}
+
+/// Whether `library/` was written out.
+fn has_library(written: &str) -> bool {
+    let path = ["docker.io/", "index.docker.io/"].iter().find_map(|host| written.strip_prefix(host));
+    path.unwrap_or(written).starts_with("library/")
 }
 
 /// An image and where it goes.
@@ -254,18 +258,18 @@ pub struct Placement {
     pub target: Reference,
 }
 
-/// Maps a whole list, in its order.
+/// Maps a whole list of images and their names as written, in its order.
 ///
 /// # Errors
 /// Every image that has no place, and every two that have the same: all at once, so that one run shows them all.
 pub fn place_all<'a>(
     mapping: &Mapping,
-    references: impl IntoIterator<Item = &'a Reference>,
+    images: impl IntoIterator<Item = (&'a Reference, &'a str)>,
 ) -> Result<Vec<Placement>, Vec<MapError>> {
     let (mut placements, mut errors) = (Vec::new(), Vec::new());
     let mut taken: BTreeMap<String, Reference> = BTreeMap::new();
-    for reference in references {
-        let target = match mapping.apply(reference) {
+    for (reference, written) in images {
+        let target = match mapping.apply(reference, written) {
             Ok(target) => target,
             Err(error) => {
                 errors.push(error);
@@ -332,6 +336,8 @@ mod tests {
         let rancher = mapping("reg/proj", &[], true);
         assert_eq!(map(&rancher, "b:2"), "reg/proj/rancher/b:2");
         assert_eq!(map(&rancher, "quay.io/x/y:3"), "reg/proj/quay.io/x/y:3");
+        // What was written is what goes below the target.
+        assert_eq!(map(&rancher, "library/b:2"), "reg/proj/library/b:2");
     }
 
     #[test]
@@ -362,7 +368,7 @@ mod tests {
         let list: Vec<Reference> = ["quay.io/a:1", "ghcr.io/a:1", "ghcr.io/a:2"]
             .map(|name| name.parse().unwrap())
             .into();
-        let errors = place_all(&rules, &list).unwrap_err();
+        let errors = place_all(&rules, list.iter().map(|name| (name, ""))).unwrap_err();
         assert!(
             matches!(errors.as_slice(), [MapError::Collision { .. }]),
             "{errors:?}"
@@ -373,13 +379,15 @@ mod tests {
     fn bare_names_are_looked_for_in_library_too() {
         let from = mapping("cache:5000/hub", &[], false);
         let names = |image: &str| {
-            let found = from.candidates(&image.parse().unwrap()).unwrap();
+            let found = from.candidates(&image.parse().unwrap(), image).unwrap();
             found.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(
             names("busybox:1"),
             ["cache:5000/hub/busybox:1", "cache:5000/hub/library/busybox:1"]
         );
+        let library = "docker.io/library/busybox:1";
+        assert_eq!(names(library), ["cache:5000/hub/library/busybox:1", "cache:5000/hub/busybox:1"]);
         assert_eq!(names("rancher/a:1"), ["cache:5000/hub/rancher/a:1"]);
     }
 }

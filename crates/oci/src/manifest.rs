@@ -65,7 +65,7 @@ pub struct Index {
 #[derive(Clone, Debug, PartialEq)]
 pub enum View {
     /// One image or artifact.
-    Image(Manifest),
+    Image(Box<Manifest>),
     /// Several.
     Index(Index),
 }

@@ -38,9 +38,9 @@ pub async fn copy(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     // Names first: a collision is found without asking anybody.
-    place_all(&options.mapping, entries.iter().map(|entry| &entry.reference)).map_err(TransferError::Places)?;
+    place_all(&options.mapping, entries.iter().map(|entry| (&entry.reference, entry.text.as_str()))).map_err(TransferError::Places)?;
     let collection = resolve(entries, &options.resolve, client, reporter).await;
-    let references = collection.images.iter().map(|image| &image.reference);
+    let references = collection.images.iter().map(|image| (&image.reference, image.asked.as_str()));
     let placements = place_all(&options.mapping, references).map_err(TransferError::Places)?;
     let targets: Vec<_> = placements.into_iter().map(|placement| placement.target).collect();
     let push = Push {

@@ -62,7 +62,7 @@ pub async fn load(
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
         Selection::Mapped { mapping, .. } => {
-            let references = collection.images.iter().map(|image| &image.reference);
+            let references = collection.images.iter().map(|image| (&image.reference, image.asked.as_str()));
             let placements = place_all(mapping, references).map_err(TransferError::Places)?;
             placements.into_iter().map(|placement| placement.target).collect()
         }
@@ -179,7 +179,7 @@ fn collect_image(
     }
     let found = Found {
         reference: reference.clone(),
-        asked: reference.familiar(),
+        asked: bundle.written_name(reference),
         source: bundle.path().display().to_string(),
         origin: None,
     };

@@ -80,7 +80,7 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     async fn image(&self, entry: &Entry) -> Result<(Found, Content), TransferError> {
         let candidates = match &self.options.from {
-            Some(mapping) => mapping.candidates(&entry.reference)?,
+            Some(mapping) => mapping.candidates(&entry.reference, &entry.text)?,
             None => vec![entry.reference.clone()],
         };
         let (place, root) = self.first_of(&candidates).await?;
@@ -111,23 +111,25 @@ impl Resolver<'_> {
         Ok((found, tree.finish()))
     }
 
-    /// The first candidate that exists; when none does, the error of the first one.
+    /// The first candidate that exists; when none does, the error of the first one. Any other trouble is no answer
+    /// to the question whether it exists, and ends the search.
     async fn first_of(&self, candidates: &[Reference]) -> Result<(Reference, RawManifest), TransferError> {
-        let mut first_error = None;
-        for place in candidates {
+        let mut absent = TransferError::Nothing;
+        for (position, place) in candidates.iter().enumerate() {
             match self.client.manifest(place.registry(), place.repository(), &place.target()).await {
                 Ok(manifest) => return Ok((place.clone(), manifest)),
                 Err(error) => {
                     let error = TransferError::from(error);
-                    let absent = error.class() == Class::NotFound;
-                    let error = first_error.get_or_insert(error);
-                    if !absent {
-                        return Err(std::mem::replace(error, TransferError::Nothing));
+                    if error.class() != Class::NotFound {
+                        return Err(error);
+                    }
+                    if position == 0 {
+                        absent = error;
                     }
                 }
             }
         }
-        Err(first_error.unwrap_or(TransferError::Nothing))
+        Err(absent)
     }
 
     async fn member(

@@ -116,7 +116,7 @@ impl Tree {
             .map_err(|source| TransferError::Manifest { name: format!("{}@{}", self.name, manifest.digest), source })?;
         match view {
             View::Index(index) => self.add_index(&index.manifests)?,
-            View::Image(image) => self.add_image(image),
+            View::Image(image) => self.add_image(*image),
         }
         self.manifests.push(manifest);
         Ok(())

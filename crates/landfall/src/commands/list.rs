@@ -12,7 +12,7 @@ use crate::progress::Output;
 pub(crate) fn run(args: &List) -> Result<Exit, Failure> {
     let bundle = Bundle::open(&args.bundle)?;
     let name = |image: &landfall_bundle::BundleImage| match &image.reference {
-        Some(reference) => reference.familiar(),
+        Some(reference) => bundle.written_name(reference),
         None => image.name.clone(),
     };
     let names: Vec<_> = bundle.images().iter().map(name).collect();

@@ -28,7 +28,7 @@ pub(crate) fn pages(args: &Man) -> Result<Exit, Failure> {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
         let path = folder.join(format!("{name}.1"));
         let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(command.name(name)).render(&mut page);
+        let rendered = clap_mangen::Man::new(command).title(name).render(&mut page);
         rendered
             .and_then(|()| fs::write(&path, page))
             .map_err(|error| Failure::local("write", &path, &error))?;

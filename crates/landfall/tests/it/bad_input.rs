@@ -154,7 +154,7 @@ fn hosts_that_are_not_there_or_not_trusted() {
     let right = FakeRegistry::builder().tls(authority.issue(&["127.0.0.1"])).start();
     load(&right.address(), &["--tls-ca", "ca.crt"]).ok();
     load(&stranger.address(), &["--insecure"]).ok();
-    refused(&load(&right.address(), &["--tls-ca", "none.crt"]), 5, &["none.crt"]);
+    refused(&load(&right.address(), &["--tls-ca", "none.crt"]), 3, &["none.crt"]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_registry_that_is_away_for_a_moment_is_asked_again() {
 fn a_broken_blob_continues_at_the_byte_where_it_stopped() {
     let part = 10_000;
     let (upstream, workload) = saves_in_spite_of(vec![
-        Rule::on(Kind::Blob, Fault::Reset { after: part }).path(biggest(&Workload::small(20)).hex()),
+        Rule::on(Kind::Blob, Fault::Reset { after: part }).path(biggest(&Workload::small(20)).hex()).times(1),
     ]);
     let fetches = upstream.blob_fetches(&biggest(&workload));
     assert_eq!(fetches.len(), 2);
@@ -61,14 +61,14 @@ fn a_truncated_blob_continues() {
 #[test]
 fn a_stalled_blob_is_given_up_and_continued() {
     let stall = Fault::Stall { after: 4_000, pause: Duration::from_secs(60) };
-    saves_in_spite_of(vec![Rule::on(Kind::Blob, stall).path(biggest(&Workload::small(20)).hex())]);
+    saves_in_spite_of(vec![Rule::on(Kind::Blob, stall).path(biggest(&Workload::small(20)).hex()).times(1)]);
 }
 
 #[test]
 fn a_registry_without_ranges_is_read_from_the_beginning() {
     let workload = Workload::small(21);
     let upstream = FakeRegistry::builder().workload(&workload).without_ranges().start();
-    upstream.rule(Rule::on(Kind::Blob, Fault::Reset { after: 10_000 }).path(biggest(&workload).hex()));
+    upstream.rule(Rule::on(Kind::Blob, Fault::Reset { after: 10_000 }).path(biggest(&workload).hex()).times(1));
     let place = Place::with_list(&workload);
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
     place.landfall(&["verify", "bundle.tar"]).ok();

@@ -13,6 +13,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use stage::Stage;
 
+pub(crate) use stage::LISTENING;
+
 const USER: &str = "admin";
 
 pub(crate) async fn run(args: Demo) -> Result<Exit, Failure> {

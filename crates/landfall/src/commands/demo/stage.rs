@@ -12,6 +12,8 @@ use crate::failure::Failure;
 use crate::out;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Enough for a registry that lives a minute.
+const BCRYPT_COST: u32 = 6;
 /// What `serve` prints once it listens; the address follows.
 pub(crate) const LISTENING: &str = "listening on ";
 
@@ -59,9 +61,12 @@ impl Stage {
 
     /// A password made now, in the file `password`, and its hash in the file `users`.
     pub(crate) fn password(&self, user: &str) -> Result<String, Failure> {
-        let password = landfall_server::random_password();
-        let line = landfall_server::htpasswd_line(user, &password).map_err(|error| Failure::usage(error.to_string()))?;
-        self.write("users", &format!("{line}\n"))?;
+        let mut random = [0; 12];
+        let failed = |error: String| Failure::new(Exit::Local, format!("cannot make a password: {error}"));
+        getrandom::fill(&mut random).map_err(|error| failed(error.to_string()))?;
+        let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = bcrypt::hash(&password, BCRYPT_COST).map_err(|error| failed(error.to_string()))?;
+        self.write("users", &format!("{user}:{hash}\n"))?;
         self.write("password", &password)?;
         self.say(&format!("(a password for {user} was made: its bcrypt hash is in users, as `htpasswd -B` writes it)"));
         Ok(password)
