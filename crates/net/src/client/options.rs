@@ -24,7 +24,7 @@ pub struct TransportOptions {
     pub timeouts: Timeouts,
     /// When and how often to try again.
     pub retry: RetryOptions,
-    /// The most bytes one read of a body may bring; bounds the memory of a stream to about twice this.
+    /// About the most that one read of a body brings (hyper may double it); a stream holds no more than four times this.
     pub read_buffer_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for TransportOptions {
             proxies: Proxies::default(),
             timeouts: Timeouts::default(),
             retry: RetryOptions::default(),
-            read_buffer_bytes: 256 * 1024,
+            read_buffer_bytes: 128 * 1024,
         }
     }
 }

@@ -191,7 +191,10 @@ pub(crate) fn classify(host: &str, error: &rustls::Error) -> NetError {
     use CertificateError as C;
     let host = host.to_owned();
     match error {
-        rustls::Error::InvalidCertificate(C::UnknownIssuer) => NetError::TlsUnknownCa { host },
+        // A bad signature: the authority has the name of one that we know, but another key.
+        rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
+            NetError::TlsUnknownCa { host }
+        }
         rustls::Error::InvalidCertificate(
             reason @ (C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. }),
         ) => NetError::TlsExpired {

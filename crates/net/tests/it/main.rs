@@ -1,4 +1,11 @@
-//! The crate through its public face, over loopback.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Behaviour of the transport and the server through their public faces, on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
 
+mod client;
 mod server;
