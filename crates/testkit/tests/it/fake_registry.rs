@@ -270,7 +270,7 @@ async fn refuses_wrong_digests_and_parents_before_children() {
     .await
     .unwrap();
     assert_eq!(answer.json()["errors"][0]["code"], "MANIFEST_BLOB_UNKNOWN");
-    for (_, content) in &workload.blobs {
+    for content in workload.blobs.values() {
         registry.put_blob("a/b", content.clone());
     }
     let answer = send(

@@ -1,0 +1,42 @@
+# What people and machines call. Two commands set everything up on a fresh Debian 12 with Rust and a C compiler:
+# `make demo` and `make test`.
+
+CARGO ?= cargo
+
+.PHONY: demo test test-fast bench soak lint fmt clean
+
+## The whole journey on this machine, offline, in under a minute.
+demo:
+	$(CARGO) build --release --package landfall
+	target/release/landfall demo
+
+## Everything: first what needs nothing, then what runs the real programs (installed by scripts/peers).
+## Tests that need a real program live in modules called `peers`.
+test: test-fast
+	scripts/peers
+	$(CARGO) test --workspace --tests -- peers::
+
+## Unit tests, properties, vectors, doc tests and faults: no other program, no network.
+test-fast:
+	$(CARGO) test --workspace -- --skip peers::
+
+## The table of docs/performance.md. `make bench ROUNDS=1` for a quick look.
+ROUNDS ?= 5
+bench:
+	scripts/peers
+	$(CARGO) build --release --package landfall
+	scripts/bench --rounds $(ROUNDS)
+
+## Long runs: tests marked #[ignore] in modules called `soak` (kill -9 at many moments, gigabytes, disk full).
+soak:
+	scripts/peers
+	$(CARGO) test --release --workspace --tests -- --ignored soak::
+
+lint:
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+clean:
+	$(CARGO) clean
