@@ -47,7 +47,7 @@ impl Default for WriterOptions {
         Self {
             overwrite: false,
             reserve: true,
-            progress_step: 4 << 20,
+            progress_step: 256 << 10,
             epoch: None,
         }
     }

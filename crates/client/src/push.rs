@@ -17,7 +17,7 @@ use crate::source::Piece;
 use crate::{BlobSource, Client, ClientError, Missing};
 
 /// The smallest chunk worth trying when a proxy in front of a registry refuses large bodies.
-const LEAST_CHUNK: u64 = 256 * 1024;
+const LEAST_CHUNK: u64 = 64 * 1024;
 /// A registry may have to copy or hash what it got before it answers; this is the least speed at which it does.
 const COMMIT_BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
 
@@ -133,10 +133,13 @@ impl<'a> Push<'a> {
             match outcome {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::TooLarge(error)) => match smaller(chunk, self.client.inner.chunk_bytes) {
-                    Some(size) if size < self.descriptor.size || chunk.is_none() => chunk = Some(size),
-                    _ => return Err(error),
-                },
+                Err(Trouble::TooLarge(error)) => {
+                    let tried = chunk.map(|size| size.min(self.descriptor.size));
+                    match smaller(tried, self.client.inner.chunk_bytes) {
+                        Some(size) => chunk = Some(size),
+                        None => return Err(error),
+                    }
+                }
                 Err(Trouble::Again(error, asked)) => {
                     tracing::debug!(what = self.what, %error, "uploading again");
                     if !backoff.pause(asked).await {

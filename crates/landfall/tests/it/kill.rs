@@ -13,7 +13,7 @@ use crate::place::{Place, same_bytes};
 
 /// Enough bytes, slowly enough, that many runs do not reach the end.
 const BYTES: u64 = 24 << 20;
-const BYTES_PER_SECOND: u64 = 10 << 20;
+const BYTES_PER_SECOND: u64 = 20 << 20;
 const KILLS: usize = 50;
 const WITHIN: Duration = Duration::from_secs(240);
 
@@ -27,7 +27,7 @@ struct Moments(u64);
 impl Moments {
     fn next(&mut self) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(5 + (self.0 >> 33) % 130)
+        Duration::from_millis(5 + (self.0 >> 33) % 400)
     }
 }
 

@@ -68,6 +68,18 @@ fn a_directory_takes_pushes_and_keeps_them() {
 }
 
 #[test]
+fn an_index_with_members_left_out_keeps_its_digest() {
+    let workload = Workload::small(44);
+    let place = Place::with_list(&workload);
+    let upstream = FakeRegistry::with(&workload);
+    place.save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"]).ok();
+    let serving = Serving::start(&place, &["--root", "store"]);
+    place.landfall(&["load", "some.tar", "-r", &serving.address]).ok();
+    place.save(&serving.address, "again.tar", &["--platform", "linux/amd64"]).ok();
+    assert!(crate::place::same_bytes(&place.path("some.tar"), &place.path("again.tar")));
+}
+
+#[test]
 fn an_overlay_answers_from_all_of_its_layers() {
     let (one, two) = (Workload::small(42), Workload::hello("extra/tool:1", "hello"));
     let place = Place::with_list(&one);
