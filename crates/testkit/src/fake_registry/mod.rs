@@ -15,6 +15,7 @@
 
 mod answer;
 mod body;
+mod builder;
 mod pull;
 mod push;
 mod record;
@@ -25,171 +26,43 @@ mod state;
 mod token;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use bytes::Bytes;
 use landfall_oci::{Digest, MediaType, Registry, Repository, Tag, Target};
 use tokio::sync::oneshot;
 
+pub use builder::Builder;
 pub use record::Request;
 pub use route::Kind;
 pub use rules::{Fault, Rule};
 pub use state::StoredManifest;
 pub use token::{Auth, Bearer};
 
+use crate::Workload;
 use crate::workload::Content;
-use crate::{Identity, Scratch, Workload};
-use body::Pace;
-use rules::Rules;
 use serve::Shared;
-use state::State;
 
-/// How the registry is set up.
-#[derive(Clone, Debug)]
-struct Options {
-    auth: Auth,
-    tls: Option<Identity>,
-    client_authority: Option<String>,
-    redirect_blobs: Option<String>,
-    chunked: Option<(u64, u64)>,
-    bytes_per_second: Option<u64>,
-    read_only: bool,
-    mounts: bool,
-    ranges: bool,
-    referrers: bool,
+/// A running registry.
+pub struct FakeRegistry {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
-/// Sets a registry up.
-#[derive(Debug)]
-pub struct Builder {
-    options: Options,
-    rules: Rules,
-    state: State,
-}
-
-impl Builder {
-    /// What it holds from the start; may be called again.
-    #[must_use]
-    pub fn workload(mut self, workload: &Workload) -> Self {
-        self.state.add_workload(workload);
-        self
-    }
-
-    /// Who may use it.
-    #[must_use]
-    pub fn auth(mut self, auth: Auth) -> Self {
-        self.options.auth = auth;
-        self
-    }
-
-    /// HTTPS with this identity.
-    #[must_use]
-    pub fn tls(mut self, identity: Identity) -> Self {
-        self.options.tls = Some(identity);
-        self
-    }
-
-    /// Only clients with a certificate of this authority (PEM).
-    #[must_use]
-    pub fn client_authority(mut self, certificate: String) -> Self {
-        self.options.client_authority = Some(certificate);
-        self
-    }
-
-    /// Every `GET` of a blob is sent to `BASE/cdn/DIGEST`: another [`FakeRegistry`]'s URL.
-    #[must_use]
-    pub fn redirect_blobs(mut self, base: impl Into<String>) -> Self {
-        self.options.redirect_blobs = Some(base.into());
-        self
-    }
-
-    /// Uploads must come in chunks of `min..=max` bytes; `min` is announced as `OCI-Chunk-Min-Length`.
-    #[must_use]
-    pub fn chunked(mut self, min: u64, max: u64) -> Self {
-        self.options.chunked = Some((min, max));
-        self
-    }
-
-    /// The speed of all connections together.
-    #[must_use]
-    pub fn bytes_per_second(mut self, speed: u64) -> Self {
-        self.options.bytes_per_second = Some(speed);
-        self
-    }
-
-    /// Every write is answered 405.
-    #[must_use]
-    pub fn read_only(mut self) -> Self {
-        self.options.read_only = true;
-        self
-    }
-
-    /// Mount requests become ordinary uploads (202).
-    #[must_use]
-    pub fn without_mounts(mut self) -> Self {
-        self.options.mounts = false;
-        self
-    }
-
-    /// `Range` is ignored.
-    #[must_use]
-    pub fn without_ranges(mut self) -> Self {
-        self.options.ranges = false;
-        self
-    }
-
-    /// The referrers API is 404, as before OCI 1.1.
-    #[must_use]
-    pub fn without_referrers(mut self) -> Self {
-        self.options.referrers = false;
-        self
-    }
-
-    /// A first rule of misbehaviour; more can follow while it runs.
-    #[must_use]
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rules.push(rule);
-        self
-    }
-
-    /// Starts it.
-    #[track_caller]
-    pub fn start(self) -> FakeRegistry {
+impl FakeRegistry {
+    /// Starts the threads that serve.
+    fn running(address: SocketAddr, listener: TcpListener, shared: Arc<Shared>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("fake-registry")
             .enable_all()
             .build()
             .expect("a runtime for the fake registry");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port on loopback");
-        listener
-            .set_nonblocking(true)
-            .expect("a socket can be made not to block");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let scheme = if self.options.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        let shared = Arc::new(Shared {
-            url: format!("{scheme}://{address}"),
-            pace: Arc::new(Pace::new(self.options.bytes_per_second)),
-            options: self.options,
-            rules: Mutex::new(self.rules),
-            state: Mutex::new(self.state),
-            log: record::Log::default(),
-            tokens: token::Tokens::default(),
-            connections: Default::default(),
-            running: Default::default(),
-            most_running: Default::default(),
-            bytes_received: Default::default(),
-            started: Instant::now(),
-            scratch: Scratch::new(),
-        });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
@@ -202,42 +75,17 @@ impl Builder {
             });
             runtime.shutdown_background();
         });
-        FakeRegistry {
+        Self {
             address,
             shared,
             stop: Some(stop),
             thread: Some(thread),
         }
     }
-}
 
-/// A running registry.
-pub struct FakeRegistry {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl FakeRegistry {
     /// Sets one up.
     pub fn builder() -> Builder {
-        Builder {
-            options: Options {
-                auth: Auth::None,
-                tls: None,
-                client_authority: None,
-                redirect_blobs: None,
-                chunked: None,
-                bytes_per_second: None,
-                read_only: false,
-                mounts: true,
-                ranges: true,
-                referrers: true,
-            },
-            rules: Rules::default(),
-            state: State::default(),
-        }
+        Builder::default()
     }
 
     /// An empty, well-behaved one.

@@ -17,12 +17,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::{empty, error, sized, with};
 use super::body::{Body, Connection, Pace, Sending, full};
+use super::builder::Options;
 use super::record::{Log, Request};
 use super::route::Route;
 use super::rules::{Fault, Rules};
 use super::state::State;
 use super::token::{self, Auth, Tokens};
-use super::{Options, pull, push};
+use super::{pull, push};
 use crate::Scratch;
 use crate::workload::Content;
 

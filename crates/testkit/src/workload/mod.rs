@@ -190,9 +190,13 @@ impl Workload {
             architecture: "unknown".to_owned(),
             ..Platform::default()
         };
-        // BuildKit's config lists the statement's digest as a layer's; `crane validate` refuses such images, and is
-        // worth more to the tests than this detail.
-        let config = self.add_config(Family::Oci, &platform, &[]);
+        // As BuildKit does, the config lists the statement as if it were a layer.
+        let as_layer = Layer {
+            digest: layer.digest,
+            size: layer.size,
+            diff_id: layer.digest,
+        };
+        let config = self.add_config(Family::Oci, &platform, &[as_layer]);
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OCI_MANIFEST.as_str(),

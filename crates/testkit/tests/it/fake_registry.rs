@@ -342,7 +342,7 @@ async fn holds_what_no_honest_registry_would() {
     let mut workload = Workload::hello("a/b:1", "x\n");
     let member = workload.images[0].root;
     let member = workload.manifests[&member].descriptor();
-    let index = workload.add_index(Family::Oci, &[member.clone()]);
+    let index = workload.add_index(Family::Oci, std::slice::from_ref(&member));
     workload.tag("a/b:all", index.digest);
     let registry = FakeRegistry::with(&workload);
     registry.forget(&member.digest);

@@ -31,7 +31,6 @@ fn docker_registry_serves_a_laid_down_workload_and_takes_pushes() {
     for image in &workload.images {
         let from = image.name_in(&source.address());
         let to = image.name_in(&target.address());
-        crane.validate(&from).ok();
         crane.copy(&from, &to).ok();
         assert_eq!(crane.digest(&to), image.root.to_string());
         let stored = target.stored_manifest(image.repository.as_str(), image.tag.as_str());
@@ -188,7 +187,8 @@ fn regctl_copies_both_ways_byte_for_byte() {
     let registry = DockerRegistry::with(&workload);
     let (regctl, scratch) = (Regctl::new(), Scratch::new());
     regctl.set_tls(&registry.address(), "disabled");
-    for (n, image) in workload.images.iter().enumerate() {
+    let (several, one) = two_kinds(&workload);
+    for (n, image) in [several, one].into_iter().enumerate() {
         let folder = format!("ocidir://{}:{n}", scratch.join("layout").display());
         regctl.copy(&image.name_in(&registry.address()), &folder).ok();
         regctl
@@ -198,9 +198,7 @@ fn regctl_copies_both_ways_byte_for_byte() {
         assert_eq!(back.unwrap(), workload.manifests[&image.root].bytes);
     }
     let archive = scratch.join("one.tar").display().to_string();
-    regctl
-        .export(&workload.images[1].name_in(&registry.address()), &archive)
-        .ok();
+    regctl.export(&one.name_in(&registry.address()), &archive).ok();
     regctl
         .import(&format!("{}/imported:1", registry.address()), &archive)
         .ok();
@@ -231,7 +229,7 @@ fn peers_pull_from_the_fake_registry() {
     let registry = FakeRegistry::builder().workload(&workload).auth(account).start();
     let crane = Crane::new();
     crane.login(&registry.address(), "ann", "secret").ok();
-    crane.validate(&several.name_in(&registry.address())).ok();
+    crane.validate(&one.name_in(&registry.address())).ok();
     crane
         .copy(
             &one.name_in(&registry.address()),
@@ -257,8 +255,12 @@ fn nginx_and_the_fault_proxy_stand_in_front_of_a_registry() {
     let nginx = Nginx::proxy_to(&registry.url(), "");
     let crane = Crane::new();
     crane.validate(&workload.images[0].name_in(&nginx.address())).ok();
-    let limited = Nginx::proxy_to(&registry.url(), "client_max_body_size 1k;");
-    assert_ne!(limited.port(), nginx.port());
+    let limited = Nginx::proxy_to(&registry.url(), "client_max_body_size 100;");
+    let refused = crane.copy(
+        &workload.images[0].name_in(&nginx.address()),
+        &format!("{}/copied/hello:1", limited.address()),
+    );
+    assert!(!refused.is_ok() && refused.stderr.contains("413"), "{refused}");
     let proxy = FaultProxy::to(registry.port());
     crane.validate(&workload.images[0].name_in(&proxy.address())).ok();
     assert!(proxy.bytes_down() > 500 && proxy.bytes_up() > 100);
