@@ -110,7 +110,8 @@ fn a_load_survives_any_number_of_kills() {
     while kills < KILLS {
         let target = FakeRegistry::builder().bytes_per_second(BYTES_PER_SECOND).start();
         let address = target.address();
-        let args = ["load", "bundle.tar", "-r", &address];
+        // Two at a time: an upload that is cut off begins again, so each needs a fair chance to end.
+        let args = ["load", "bundle.tar", "-r", &address, "--jobs", "2"];
         let mut uploaded = 0;
         loop {
             assert!(started.elapsed() < WITHIN, "{kills} kills in {WITHIN:?}");
