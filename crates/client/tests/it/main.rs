@@ -11,6 +11,7 @@
 mod fake;
 mod listing;
 mod manifests;
+mod peer;
 mod pull;
 mod push;
 mod tokens;

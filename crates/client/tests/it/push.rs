@@ -270,6 +270,10 @@ async fn in_smaller_and_smaller_chunks_when_a_proxy_refuses_large_bodies() {
         5
     );
 
+    let small = noise(1_500_000);
+    assert_eq!(push(&case, &small, &[]).await.unwrap(), Pushed::Uploaded);
+    assert!(uploads.lock().unwrap().done[1].1 == small);
+
     let refusing = Case::new(|seen| match seen.method {
         Method::HEAD => reply(404, &[], ""),
         Method::POST => reply(202, &[("location", "/v2/u")], ""),

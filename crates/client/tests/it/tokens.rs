@@ -157,7 +157,7 @@ async fn a_mount_asks_for_both_repositories() {
         .map(body)
         .collect();
     assert!(
-        scopes[0].ends_with("scope=repository%3Ateam%2Fapp%3Apull"),
+        scopes[0].ends_with("scope=repository%3Ateam%2Fapp%3Apull%2Cpush"),
         "{scopes:?}"
     );
     let both = "scope=repository%3Abase%2Fimage%3Apull%20repository%3Ateam%2Fapp%3Apull%2Cpush";
