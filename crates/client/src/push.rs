@@ -17,7 +17,7 @@ use crate::source::Piece;
 use crate::{BlobSource, Client, ClientError, Missing};
 
 /// The smallest chunk worth trying when a proxy in front of a registry refuses large bodies.
-const LEAST_CHUNK: u64 = 256 * 1024;
+const LEAST_CHUNK: u64 = 64 * 1024;
 /// A registry may have to copy or hash what it got before it answers; this is the least speed at which it does.
 const COMMIT_BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
 
