@@ -315,4 +315,12 @@ mod tests {
         }
         assert_eq!(DockerConfig::parse(b" \n"), Ok(DockerConfig::default()));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(auth in "[A-Za-z0-9+/=\r\n ]{0,40}", key in "[a-zA-Z:/.0-9]{0,30}") {
+            let entry = serde_json::json!({ "auths": { key: { "auth": auth } } });
+            let _ = DockerConfig::parse(entry.to_string().as_bytes());
+        }
+    }
 }

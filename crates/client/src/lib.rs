@@ -21,7 +21,7 @@ mod source;
 
 use std::sync::Arc;
 
-use landfall_auth::Authorizer;
+use landfall_auth::{Authorizer, ScopeSet};
 use landfall_net::client::Transport;
 use landfall_oci::{Descriptor, Digest, RawManifest, Registry, Repository, Tag, Target};
 
@@ -44,6 +44,7 @@ struct Inner {
     transport: Transport,
     authorizer: Authorizer,
     chunk_bytes: u64,
+    always_chunked: bool,
 }
 
 impl Client {
@@ -63,6 +64,7 @@ impl Client {
                 transport,
                 authorizer,
                 chunk_bytes: options.chunk_bytes.max(1),
+                always_chunked: options.always_chunked,
             }),
         })
     }
@@ -132,9 +134,9 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<bool, ClientError> {
-        pull::exists(self, Place::new(registry, repository), digest)
-            .await
-            .map(|found| found.is_some())
+        let place = Place::new(registry, repository);
+        let found = pull::exists(self, place, &ScopeSet::pull(repository), digest).await?;
+        Ok(found.is_some())
     }
 
     /// Brings a blob into a repository by the cheapest way: it is there; it can be mounted from one of `mount_from`

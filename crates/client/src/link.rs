@@ -43,4 +43,11 @@ mod tests {
             assert_eq!(next(none), None, "{none}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "[<>;=,\" a-zé]{0,40}") {
+            let _ = next(&text);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use landfall_auth::{Keyring, TokenOptions};
 use landfall_net::client::{HostOptions, TransportOptions};
+use landfall_oci::{DOCKER_HUB, Registry};
 
 use crate::request::HUB_HOST;
 
@@ -19,6 +20,8 @@ pub struct ClientOptions {
     pub tokens: TokenOptions,
     /// Size of a chunk, where a registry wants uploads in chunks and names no minimum above it.
     pub chunk_bytes: u64,
+    /// Upload in chunks also where no registry asks for it: for front ends that cut long requests.
+    pub always_chunked: bool,
 }
 
 impl Default for ClientOptions {
@@ -28,21 +31,33 @@ impl Default for ClientOptions {
             keyring: Keyring::default(),
             tokens: TokenOptions::default(),
             chunk_bytes: 16 * 1024 * 1024,
+            always_chunked: false,
         }
     }
 }
 
 impl ClientOptions {
-    /// Adds what is known of certain hosts, where the user said nothing of them.
-    pub(crate) fn with_hints(mut self) -> Self {
+    /// What holds for one registry alone (`--insecure`, `--plain-http`), to be changed.
+    pub fn host_mut(&mut self, registry: &Registry) -> &mut HostOptions {
         let usual = self.transport.default_host;
+        let (host, most) = match registry.is_docker_hub() {
+            true => (HUB_HOST, HUB_CONCURRENCY),
+            false => (registry.as_str(), usize::MAX),
+        };
         self.transport
             .hosts
-            .entry(HUB_HOST.to_owned())
+            .entry(host.to_owned())
             .or_insert(HostOptions {
-                concurrency: usual.concurrency.min(HUB_CONCURRENCY),
+                concurrency: usual.concurrency.min(most),
                 ..usual
-            });
+            })
+    }
+
+    /// Adds what is known of certain hosts, where the user said nothing of them.
+    pub(crate) fn with_hints(mut self) -> Self {
+        if let Ok(hub) = DOCKER_HUB.parse() {
+            self.host_mut(&hub);
+        }
         self
     }
 }

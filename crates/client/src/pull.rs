@@ -326,6 +326,7 @@ fn foreign(text: &str) -> Option<(Uri, Registry)> {
 pub(crate) async fn exists(
     client: &Client,
     place: Place<'_>,
+    scopes: &ScopeSet,
     digest: &Digest,
 ) -> Result<Option<Option<u64>>, ClientError> {
     let Some(repository) = place.repository else {
@@ -336,9 +337,7 @@ pub(crate) async fn exists(
         Method::HEAD,
         client.base(place.registry)?.blob(repository, digest),
     );
-    let answer = client
-        .send(place, &ScopeSet::pull(repository), &what, &request)
-        .await?;
+    let answer = client.send(place, scopes, &what, &request).await?;
     match answer.status() {
         StatusCode::NOT_FOUND => Ok(None),
         status if status.is_success() => Ok(Some(answer.response.content_length())),

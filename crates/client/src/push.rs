@@ -91,7 +91,7 @@ impl<'a> Push<'a> {
 
     pub(crate) async fn run(&self, mount_from: &[Repository]) -> Result<Pushed, ClientError> {
         // A registry that states another size has a damaged copy, which an upload replaces.
-        let stated = pull::exists(self.client, self.place, &self.descriptor.digest).await?;
+        let stated = pull::exists(self.client, self.place, &self.scopes, &self.descriptor.digest).await?;
         if stated.is_some_and(|size| size.is_none_or(|size| size == self.descriptor.size)) {
             return Ok(Pushed::AlreadyThere);
         }
@@ -117,13 +117,18 @@ impl<'a> Push<'a> {
     /// Uploads until it is done or there is no hope, each time from the start of the source.
     async fn upload(&self, mut opened: Option<Upload>) -> Result<(), ClientError> {
         let mut backoff = self.client.inner.transport.backoff();
-        let mut chunk = None;
+        let mut chunk = self
+            .client
+            .inner
+            .always_chunked
+            .then_some(self.client.inner.chunk_bytes);
         loop {
             let upload = match opened.take() {
                 Some(upload) => upload,
                 None => self.open().await?,
             };
-            if let Some(least) = upload.least_chunk {
+            let least = upload.least_chunk.unwrap_or(0);
+            if least > 0 {
                 chunk = Some(chunk.unwrap_or(self.client.inner.chunk_bytes).max(least));
             }
             let outcome = match chunk {
@@ -133,13 +138,10 @@ impl<'a> Push<'a> {
             match outcome {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::TooLarge(error)) => {
-                    let tried = chunk.map(|size| size.min(self.descriptor.size));
-                    match smaller(tried, self.client.inner.chunk_bytes) {
-                        Some(size) => chunk = Some(size),
-                        None => return Err(error),
-                    }
-                }
+                Err(Trouble::TooLarge(error)) => match self.smaller(chunk).filter(|size| *size >= least) {
+                    Some(size) => chunk = Some(size),
+                    None => return Err(error),
+                },
                 Err(Trouble::Again(error, asked)) => {
                     tracing::debug!(what = self.what, %error, "uploading again");
                     if !backoff.pause(asked).await {
@@ -147,6 +149,14 @@ impl<'a> Push<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// The next size of chunks to try, after one piece or chunks of this size were refused; `None` when there is none.
+    fn smaller(&self, chunk: Option<u64>) -> Option<u64> {
+        match chunk {
+            None => Some(self.client.inner.chunk_bytes),
+            Some(size) => Some(size.min(self.descriptor.size) / 4).filter(|size| *size >= LEAST_CHUNK),
         }
     }
 
@@ -311,14 +321,6 @@ impl<'a> Push<'a> {
 enum Mount {
     Done,
     Opened(Upload),
-}
-
-/// The next size of chunks to try; `None` when there is none.
-fn smaller(chunk: Option<u64>, usual: u64) -> Option<u64> {
-    match chunk {
-        None => Some(usual),
-        Some(size) => (size / 4 >= LEAST_CHUNK).then_some(size / 4),
-    }
 }
 
 fn with_attempts(error: ClientError, tries: u32) -> ClientError {

@@ -78,4 +78,11 @@ mod tests {
         assert_eq!(uploaded("0--1", 0), None);
         assert_eq!(uploaded(&format!("0-{}", u64::MAX), 0), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "[ bytes=0-9*/-]{0,40}", confirmed in 0_u64..) {
+            let _ = (ContentRange::parse(&text), uploaded(&text, confirmed));
+        }
+    }
 }

@@ -167,7 +167,10 @@ esac"#,
     let calls = std::fs::read_to_string(home.path("bin/docker-credential-store.calls")).unwrap();
     assert_eq!(calls.lines().count(), 1, "asked once");
     assert_eq!(name(&lookup(&keyring, "nginx").await.unwrap()), "(identity)");
-    assert_eq!(name(&lookup(&keyring, "fallback.test/a").await.unwrap()), "inline");
+    assert_eq!(
+        name(&lookup(&keyring, "fallback.test/a").await.unwrap()),
+        "inline"
+    );
     assert_eq!(
         name(&lookup(&keyring, "public.example/a").await.unwrap()),
         "(anonymous)"

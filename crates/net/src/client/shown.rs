@@ -8,7 +8,7 @@ use http::Uri;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShownUrl(String);
 
-/// Query parameters that tell nothing secret and help a person; every other value is masked when the URL looks signed.
+/// A parameter whose name holds one of these has its value masked.
 const SECRET_WORDS: [&str; 9] = [
     "sig",
     "token",

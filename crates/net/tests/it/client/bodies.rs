@@ -37,6 +37,27 @@ async fn cut_and_stalled_bodies_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_reset_is_an_interruption() {
+    let (address, task) = raw(|mut tcp, _| async move {
+        let mut head = vec![0; 4096];
+        let _ = tcp.read(&mut head).await;
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        tcp.set_zero_linger().unwrap();
+    })
+    .await;
+    let url = format!("http://{address}/").parse().unwrap();
+    let mut response = get(&transport(|_| ()), &url).await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "abc");
+    let error = response.chunk().await.unwrap_err();
+    assert!(matches!(error, NetError::Interrupted { .. }), "{error}");
+    assert!(error.to_string().contains("reset"), "{error}");
+    task.abort();
+}
+
+#[tokio::test]
 async fn a_byte_now_and_then_is_a_stall_too() {
     let server = Server::plain(|_| drip(1000, Duration::from_millis(10))).await;
     let transport = transport(|options| options.timeouts.stall = Duration::from_millis(100));

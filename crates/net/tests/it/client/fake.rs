@@ -1,4 +1,6 @@
 //! A small HTTP server for tests: one closure answers, every request is kept.
+//! The tests of `auth` and `client` use this file too, each a part of it.
+#![allow(dead_code)]
 
 use std::future::Future;
 use std::io;
@@ -149,15 +151,29 @@ where
                 method: head.method,
                 uri: head.uri,
                 headers: head.headers,
-                body: body.collect().await?.to_bytes(),
+                body: body.collect().await.map_err(io::Error::other)?.to_bytes(),
             };
             shared.seen.lock().unwrap().push(seen.clone());
-            Ok::<_, hyper::Error>(handler(seen).await)
+            let reply = handler(seen).await;
+            match reply.extensions().get::<HungUp>() {
+                Some(HungUp) => Err(io::Error::other("hung up by the test")),
+                None => Ok(reply),
+            }
         }
     });
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+#[derive(Clone)]
+struct HungUp;
+
+/// No answer at all: the connection is closed once the request was read.
+pub fn hang_up() -> Reply {
+    let mut reply = reply(200, &[], "");
+    reply.extensions_mut().insert(HungUp);
+    reply
 }
 
 /// A server that is given each raw connection.
