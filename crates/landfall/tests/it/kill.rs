@@ -15,7 +15,9 @@ use crate::place::{Place, same_bytes};
 const BYTES: u64 = 24 << 20;
 const BYTES_PER_SECOND: u64 = 20 << 20;
 const KILLS: usize = 50;
-const WITHIN: Duration = Duration::from_secs(240);
+/// An upload that is cut off begins again from its first byte, so that the biggest must fit between two kills.
+const UPLOAD_BYTES_PER_SECOND: u64 = 60 << 20;
+const WITHIN: Duration = Duration::from_secs(120);
 
 fn workload() -> Workload {
     Recipe { images: 24, bytes: BYTES, ..Recipe::small(50) }.build(None)
@@ -27,7 +29,7 @@ struct Moments(u64);
 impl Moments {
     fn next(&mut self) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(5 + (self.0 >> 33) % 400)
+        Duration::from_millis(5 + (self.0 >> 33) % 500)
     }
 }
 
@@ -108,9 +110,8 @@ fn a_load_survives_any_number_of_kills() {
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
     let (mut kills, mut moments, started) = (0, Moments(2), Instant::now());
     while kills < KILLS {
-        let target = FakeRegistry::builder().bytes_per_second(BYTES_PER_SECOND).start();
+        let target = FakeRegistry::builder().bytes_per_second(UPLOAD_BYTES_PER_SECOND).start();
         let address = target.address();
-        // Two at a time: an upload that is cut off begins again, so each needs a fair chance to end.
         let args = ["load", "bundle.tar", "-r", &address, "--jobs", "2"];
         let mut uploaded = 0;
         loop {
