@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
-use landfall_bundle::{Layout, Pending, Resume, Writer, WriterOptions};
+use landfall_bundle::{BundleError, Layout, Pending, Resume, Writer, WriterOptions};
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::Entry;
 use landfall_oci::Digest;
+use tokio::task::JoinHandle;
 
 use crate::fetch::{Fetcher, is_local};
 use crate::resolve::{ResolveOptions, resolve};
 use crate::{Collection, Event, How, Plan, Report, Reporter, Success, TransferError, contents};
 
-/// How often what was written is made to outlast a power cut.
+/// What was written is made to outlast a power cut whenever there is so much of it, or so long after the last time.
+/// It also keeps the disk busy while the network is: the last sync of a run then has little left to do.
+const SYNC_BYTES: u64 = 64 << 20;
 const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 /// What a save needs to know.
@@ -144,21 +147,18 @@ impl Save<'_> {
             .buffer_unordered(self.options.jobs.max(1));
         let mut fetches = std::pin::pin!(fetches);
         let mut lost = BTreeMap::new();
-        let mut sync = tokio::time::interval_at(tokio::time::Instant::now() + SYNC_EVERY, SYNC_EVERY);
-        loop {
-            tokio::select! {
-                next = fetches.next() => match next {
-                    None => return Ok(lost),
-                    Some((_, Ok(()))) => {}
-                    Some((_, Err(error))) if is_local(&error) => return Err(error),
-                    Some((digest, Err(error))) => { lost.insert(digest, error.describe()); }
-                },
-                _ = sync.tick() => {
-                    let writer = writer.clone();
-                    tokio::task::spawn_blocking(move || writer.sync());
+        let mut syncer = Syncer::new(writer);
+        while let Some((digest, result)) = fetches.next().await {
+            match result {
+                Ok(()) => syncer.tick().await?,
+                Err(error) if is_local(&error) => return Err(error),
+                Err(error) => {
+                    lost.insert(digest, error.describe());
                 }
             }
         }
+        syncer.finish().await?;
+        Ok(lost)
     }
 
     async fn fetch_one(
@@ -220,4 +220,40 @@ fn continued(resume: &Resume) -> String {
         resume.done_bytes,
         resume.prefix_bytes
     )
+}
+
+/// Syncs beside the fetches, one sync at a time.
+struct Syncer<'a> {
+    writer: &'a Writer,
+    running: Option<JoinHandle<Result<(), BundleError>>>,
+    last: Instant,
+}
+
+impl<'a> Syncer<'a> {
+    fn new(writer: &'a Writer) -> Self {
+        Self { writer, running: None, last: Instant::now() }
+    }
+
+    /// Begins a sync if it is time for one.
+    ///
+    /// # Errors
+    /// What the sync before it ended with: a writer whose sync failed never finishes.
+    async fn tick(&mut self) -> Result<(), TransferError> {
+        let is_due = self.writer.unsynced_bytes() >= SYNC_BYTES || self.last.elapsed() >= SYNC_EVERY;
+        let is_idle = self.running.as_ref().is_none_or(JoinHandle::is_finished);
+        if is_due && is_idle {
+            self.finish().await?;
+            let writer = self.writer.clone();
+            self.running = Some(tokio::task::spawn_blocking(move || writer.sync()));
+            self.last = Instant::now();
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), TransferError> {
+        match self.running.take() {
+            Some(running) => Ok(running.await??),
+            None => Ok(()),
+        }
+    }
 }
