@@ -47,8 +47,8 @@ pub enum StoreError {
     DigestMismatch {
         /// What the caller said.
         expected: Digest,
-        /// What the bytes have.
-        actual: Digest,
+        /// What the bytes have (boxed: a digest is large, and every result carries room for an error).
+        actual: Box<Digest>,
     },
     /// No such upload in this repository: finished, cancelled, or never begun.
     #[error("there is no upload {id} in this repository; begin again")]

@@ -6,14 +6,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use landfall_hash::digest;
 use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target};
 use serde_json::json;
 
-use crate::{Chunk, Expected, Page, PutManifest, Store, StoreError, Unchecked, UploadId, What};
+use crate::{
+    Allowed, Chunk, Content, Expected, Listing, Page, PutManifest, Store, StoreError, Unchecked, UploadId,
+    What,
+};
 
 /// An image that a store should hold.
 #[derive(Clone, Debug)]
@@ -452,8 +457,8 @@ async fn tags(store: &dyn Store) {
     let here = repository("suite/tags");
     let config = blob("config of tags");
     push_blob(store, &here, &config).await;
-    let one = image(&[config.clone()], None, Some("type/one"));
-    let two = image(&[config], None, Some("type/two"));
+    let one = image(std::slice::from_ref(&config), None, Some("type/one"));
+    let two = image(std::slice::from_ref(&config), None, Some("type/two"));
     let names: Vec<Tag> = ["b", "A", "_x", "a", "1.0", "a-b", "a.b"].map(tag).into();
     put(store, &here, &one, &names).await.unwrap();
     let listing = store.tags(&here, Page::first(100)).await.unwrap();
@@ -598,4 +603,49 @@ async fn deletes(store: &dyn Store) {
     push_blob(store, &here, &config).await;
     put(store, &here, &manifest, &[tag("two")]).await.unwrap();
     assert_eq!(store.manifest(&here, &by("two")).await.unwrap(), manifest);
+}
+
+/// Another store, made so that it can only be read: what a bundle is.
+pub struct Frozen(pub Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Frozen {
+    async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
+        self.0.stat_blob(repository, digest).await
+    }
+    async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
+        self.0.open_blob(repository, digest).await
+    }
+    async fn find_holder(
+        &self,
+        digest: &Digest,
+        allowed: &Allowed<'_>,
+    ) -> Result<Option<Repository>, StoreError> {
+        self.0.find_holder(digest, allowed).await
+    }
+    async fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
+        self.0.stat_manifest(repository, target).await
+    }
+    async fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
+        self.0.manifest(repository, target).await
+    }
+    async fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
+        self.0.tags(repository, page).await
+    }
+    async fn repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
+        self.0.repositories(page).await
+    }
+    async fn referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        page: Page<'_>,
+    ) -> Result<Listing<Descriptor>, StoreError> {
+        self.0.referrers(repository, subject, artifact_type, page).await
+    }
 }

@@ -146,7 +146,7 @@ impl Uploads {
             self.end(&mut session).await?;
             return Err(StoreError::DigestMismatch {
                 expected: *digest,
-                actual,
+                actual: Box::new(actual),
             });
         }
         let (inner, file, size) = (Arc::clone(&self.inner), Arc::clone(&session.file), session.offset);

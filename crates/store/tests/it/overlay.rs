@@ -2,56 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use landfall_oci::{Descriptor, Digest, RawManifest, Repository, Tag, Target};
-use landfall_store::{Allowed, Content, DirectoryStore, Listing, Overlay, Page, Store, StoreError, suite};
+use landfall_oci::Target;
+use landfall_store::suite::Frozen;
+use landfall_store::{Overlay, Page, Store, StoreError, suite};
 
 use crate::open;
-
-/// What a bundle is: a store that can only be read.
-struct Frozen(DirectoryStore);
-
-#[async_trait]
-impl Store for Frozen {
-    async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
-        self.0.stat_blob(repository, digest).await
-    }
-    async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
-        self.0.open_blob(repository, digest).await
-    }
-    async fn find_holder(
-        &self,
-        digest: &Digest,
-        allowed: &Allowed<'_>,
-    ) -> Result<Option<Repository>, StoreError> {
-        self.0.find_holder(digest, allowed).await
-    }
-    async fn stat_manifest(
-        &self,
-        repository: &Repository,
-        target: &Target,
-    ) -> Result<Descriptor, StoreError> {
-        self.0.stat_manifest(repository, target).await
-    }
-    async fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
-        self.0.manifest(repository, target).await
-    }
-    async fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
-        self.0.tags(repository, page).await
-    }
-    async fn repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
-        self.0.repositories(page).await
-    }
-    async fn referrers(
-        &self,
-        repository: &Repository,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-        page: Page<'_>,
-    ) -> Result<Listing<Descriptor>, StoreError> {
-        self.0.referrers(repository, subject, artifact_type, page).await
-    }
-}
 
 struct Scene {
     _folders: [tempfile::TempDir; 2],
@@ -68,7 +23,7 @@ async fn scene(filled: bool) -> Scene {
         false => Vec::new(),
     };
     Scene {
-        lower: Arc::new(Frozen(lower)),
+        lower: Arc::new(Frozen(Arc::new(lower))),
         upper: Arc::new(open(folders[1].path()).await),
         held,
         _folders: folders,

@@ -1,0 +1,108 @@
+//! Request bodies: as a stream for the store, whole but capped for a manifest, thrown away after a refusal.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http_body::Body;
+use http_body_util::{BodyDataStream, BodyExt as _};
+use landfall_store::ByteStream;
+
+/// What is read of a body that nobody wants, so that the sender can read our refusal.
+const MAX_DRAINED: usize = 1024 * 1024;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The body of a request, whoever received it.
+pub trait RequestBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin {}
+
+impl<B> RequestBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
+{}
+
+/// The body as bytes on their way.
+pub(crate) fn stream<B: RequestBody>(body: &mut B) -> ByteStream<'_> {
+    Box::pin(BodyDataStream::new(body).map(|piece| piece.map_err(io::Error::other)))
+}
+
+/// The same, broken off where more than the announced bytes come.
+pub(crate) fn stream_of<B: RequestBody>(body: &mut B, announced: u64) -> ByteStream<'_> {
+    let mut left = announced;
+    Box::pin(stream(body).map(move |piece| {
+        let piece = piece?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the chunk is longer than its Content-Range says",
+            )
+        })?;
+        Ok(piece)
+    }))
+}
+
+/// Why a body was not taken whole.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    /// It is larger than allowed: seen before it was buffered (CVE-2017-11468).
+    TooLarge,
+    /// The sender broke off.
+    Broken(Box<dyn Error + Send + Sync>),
+}
+
+/// The whole body, if it is no larger than `limit`, with or without a Content-Length.
+pub(crate) async fn whole<B: RequestBody>(body: &mut B, limit: usize) -> Result<Bytes, Rejected> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Rejected::TooLarge);
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Rejected::Broken(error.into()))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + piece.len() > limit {
+            return Err(Rejected::TooLarge);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// Reads a little of what is left, and gives up soon.
+pub(crate) async fn drain<B: RequestBody>(body: &mut B) {
+    let read = async {
+        let mut left = MAX_DRAINED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(len) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // What was not read in time costs the sender the connection, nothing else.
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_limit_holds_with_and_without_a_length() {
+        let mut exact = Full::new(Bytes::from_static(b"12345"));
+        assert_eq!(&whole(&mut exact, 5).await.unwrap()[..], b"12345");
+        let mut announced = Full::new(Bytes::from_static(b"123456"));
+        assert!(matches!(whole(&mut announced, 5).await, Err(Rejected::TooLarge)));
+        // Endless and without a length: stops at the limit.
+        let endless = futures_util::stream::repeat_with(|| {
+            Ok::<_, io::Error>(http_body::Frame::data(Bytes::from_static(b"xx")))
+        });
+        let mut endless = StreamBody::new(endless);
+        assert!(matches!(whole(&mut endless, 5).await, Err(Rejected::TooLarge)));
+        drain(&mut endless).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! Lists: tags of a repository, repositories of the registry; a page costs what the page holds.
+
+use http::{StatusCode, header};
+use landfall_oci::{ErrorCode, Repository, Tag};
+use landfall_store::{Page, StoreError, What};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::registry::{Call, Registry, first_found};
+use crate::reply::{Builder, Failure, Reply};
+
+/// The most that one page holds, whatever was asked for (CVE-2023-2253).
+const MAX_PAGE: usize = 10_000;
+
+/// What may stand unescaped in a query value.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'/');
+
+#[derive(Serialize)]
+struct TagList<'a> {
+    name: &'a Repository,
+    tags: Vec<Tag>,
+}
+
+#[derive(Serialize)]
+struct Catalog {
+    repositories: Vec<Repository>,
+}
+
+impl Registry {
+    pub(crate) async fn list_tags(&self, call: &Call<'_>, name: &Repository) -> Result<Reply, Failure> {
+        let limit = limit(call)?;
+        let candidates = self.readable(call, name)?;
+        let page = Page {
+            after: call.query.get("last"),
+            limit,
+        };
+        let (candidate, listing) = first_found!(
+            &candidates,
+            name => self.store.tags(name, page).await,
+            StoreError::NotFound(What::Repository(name.clone())).into()
+        )?;
+        let mut builder = call.from(&candidate, StatusCode::OK);
+        if let Some(last) = listing.items.last().filter(|_| listing.more) {
+            let path = format!("/v2/{name}/tags/list");
+            builder = builder.header(header::LINK, next_link(&path, limit, last.as_str(), &[]));
+        }
+        let tags = TagList {
+            name,
+            tags: listing.items,
+        };
+        Ok(builder.json(&tags, "application/json"))
+    }
+
+    pub(crate) async fn catalog(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        let limit = limit(call)?;
+        let mut after = call.query.get("last").map(str::to_owned);
+        let mut repositories: Vec<Repository> = Vec::new();
+        // What the caller may not read is left out, so that one page of the store may not fill one of ours.
+        let more = loop {
+            let page = Page {
+                after: after.as_deref(),
+                limit: limit - repositories.len(),
+            };
+            let listing = self.store.repositories(page).await?;
+            after = listing.items.last().map(Repository::to_string).or(after);
+            let readable = |name: &Repository| self.gate.may_read(call.identity, name);
+            repositories.extend(listing.items.into_iter().filter(readable));
+            if !listing.more || repositories.len() == limit {
+                break listing.more;
+            }
+        };
+        let mut builder = Builder::new(StatusCode::OK);
+        if let Some(last) = repositories.last().filter(|_| more) {
+            builder = builder.header(header::LINK, next_link("/v2/_catalog", limit, last.as_str(), &[]));
+        }
+        Ok(builder.json(&Catalog { repositories }, "application/json"))
+    }
+}
+
+/// `?n=`, never more than a page.
+pub(crate) fn limit(call: &Call<'_>) -> Result<usize, Failure> {
+    let Some(text) = call.query.get("n") else {
+        return Ok(MAX_PAGE);
+    };
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match digits {
+        // Too large to be a number is larger than a page.
+        true => Ok(text.parse().unwrap_or(MAX_PAGE).min(MAX_PAGE)),
+        false => Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::Other("PAGINATION_NUMBER_INVALID".to_owned()),
+            format!("n=`{text}` is not a number"),
+        )),
+    }
+}
+
+/// RFC 8288, as the distribution specification wants it.
+pub(crate) fn next_link(path: &str, limit: usize, last: &str, more: &[(&str, &str)]) -> String {
+    let mut link = format!("<{path}?n={limit}&last={}", utf8_percent_encode(last, PLAIN));
+    for (key, value) in more {
+        link.push_str(&format!("&{key}={}", utf8_percent_encode(value, PLAIN)));
+    }
+    link + ">; rel=\"next\""
+}

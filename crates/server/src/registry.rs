@@ -1,0 +1,249 @@
+//! From a request to an answer: who asks, which endpoint, and what every answer has in common.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use landfall_oci::{Digest, ErrorCode, Repository};
+use landfall_store::Store;
+
+use crate::auth::{Access, Identity};
+use crate::body::{self, RequestBody};
+use crate::gate::{Action, Gate};
+use crate::log::AccessLine;
+use crate::ns::{Candidate, candidates, namespace};
+use crate::path::Route;
+use crate::query::Query;
+use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers};
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+/// How a registry behaves.
+#[derive(Debug)]
+pub struct RegistryOptions {
+    /// Who is let in.
+    pub access: Access,
+    /// Refuse every change, even where the store could be written.
+    pub read_only: bool,
+    /// Whether tags, manifests and blobs can be deleted.
+    pub deletes: bool,
+    /// Accept image manifests whose layers are not here (a mirror that is filled in part, on purpose).
+    pub sparse: bool,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            access: Access::Anyone,
+            read_only: false,
+            deletes: true,
+            sparse: false,
+        }
+    }
+}
+
+/// The distribution API over a store.
+pub struct Registry {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) gate: Gate,
+    pub(crate) sparse: bool,
+    access: Access,
+}
+
+/// What a handler knows of its request, beside the body.
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) query: &'a Query,
+    pub(crate) identity: &'a Identity,
+}
+
+impl Call<'_> {
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// The beginning of an answer from this repository: where a namespace led to it, the answer says so.
+    pub(crate) fn from(&self, candidate: &Candidate, status: StatusCode) -> Builder {
+        let builder = Builder::new(status);
+        match namespace(self.query, self.headers).filter(|_| candidate.honoured) {
+            Some(namespace) => builder.header(OCI_NAMESPACE, namespace.as_str()),
+            None => builder,
+        }
+    }
+
+    /// The same for content with a digest.
+    pub(crate) fn found(&self, candidate: &Candidate, status: StatusCode, digest: &Digest) -> Builder {
+        self.from(candidate, status).digest(digest).etag(digest)
+    }
+
+    /// Whether the client has this content already (`If-None-Match`).
+    pub(crate) fn has(&self, etag: &str) -> bool {
+        let plain = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
+        self.header(header::IF_NONE_MATCH)
+            .is_some_and(|known| known.trim() == "*" || known.split(',').any(plain))
+    }
+}
+
+impl Registry {
+    /// A registry over a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
+        Self {
+            gate: Gate {
+                writable: store.writable() && !options.read_only,
+                deletes: options.deletes,
+            },
+            sparse: options.sparse,
+            access: options.access,
+            store,
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle<B: RequestBody>(&self, request: Request<B>, peer: Peer) -> Reply {
+        let mut line = AccessLine::begin(&request, peer);
+        let (parts, mut body) = request.into_parts();
+        let mut identity = Identity::anonymous();
+        let answer = self.answer(&parts, &mut body, &mut identity).await;
+        let mut reply = answer.unwrap_or_else(Failure::into_reply);
+        common_headers(&mut reply);
+        if parts.method == Method::HEAD {
+            *reply.body_mut() = Body::Empty;
+        }
+        // A sender that is still sending hears a refusal only once its bytes are taken. One that asked first, and
+        // was not told to go on, is not sending.
+        if reply.status().is_client_error() && !parts.headers.contains_key(header::EXPECT) {
+            body::drain(&mut body).await;
+        }
+        line.end(&identity, &reply);
+        reply
+    }
+
+    async fn answer<B: RequestBody>(
+        &self,
+        parts: &http::request::Parts,
+        body: &mut B,
+        identity: &mut Identity,
+    ) -> Result<Reply, Failure> {
+        let reading = parts.method == Method::GET || parts.method == Method::HEAD;
+        let route = Route::parse(parts.uri.path());
+        if route == Ok(Route::Health) {
+            return health(reading);
+        }
+        *identity = self.access.identify(&parts.headers).await?;
+        let query = Query::parse(parts.uri.query());
+        let call = Call {
+            method: &parts.method,
+            headers: &parts.headers,
+            query: &query,
+            identity,
+        };
+        let route = route.map_err(|error| error.into_failure(reading))?;
+        self.dispatch(&call, route, body).await
+    }
+
+    async fn dispatch<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        route: Route,
+        body: &mut B,
+    ) -> Result<Reply, Failure> {
+        match (route, call.method.as_str()) {
+            (Route::Base, "GET" | "HEAD") => {
+                Ok(Builder::new(StatusCode::OK).json(&serde_json::json!({}), "application/json"))
+            }
+            (Route::Catalog, "GET" | "HEAD") => self.catalog(call).await,
+            (Route::Tags(name), "GET" | "HEAD") => self.list_tags(call, &name).await,
+            (Route::Referrers(name, subject), "GET" | "HEAD") => {
+                self.list_referrers(call, &name, &subject).await
+            }
+            (Route::Blob(name, digest), "GET" | "HEAD") => self.get_blob(call, &name, &digest).await,
+            (Route::Blob(name, digest), "DELETE") => self.delete_blob(call, &name, &digest).await,
+            (Route::Manifest(name, target), "GET" | "HEAD") => self.get_manifest(call, &name, &target).await,
+            (Route::Manifest(name, target), "PUT") => self.put_manifest(call, &name, &target, body).await,
+            (Route::Manifest(name, target), "DELETE") => self.delete_manifest(call, &name, &target).await,
+            (Route::Uploads(name), "POST") => self.start_upload(call, &name, body).await,
+            (Route::Upload(name, id), "GET" | "HEAD") => self.upload_state(call, &name, &id).await,
+            (Route::Upload(name, id), "PATCH") => self.patch_upload(call, &name, &id, body).await,
+            (Route::Upload(name, id), "PUT") => self.finish_upload(call, &name, &id, body).await,
+            (Route::Upload(name, id), "DELETE") => self.cancel_upload(call, &name, &id).await,
+            (route, method) => Err(not_allowed(&route, method)),
+        }
+    }
+
+    /// Asks the gate.
+    pub(crate) fn permit(&self, call: &Call<'_>, action: Action, name: &Repository) -> Result<(), Failure> {
+        self.gate.check(call.identity, action, name)
+    }
+
+    /// The repositories that a reading request may mean, as far as its sender may read them.
+    pub(crate) fn readable(&self, call: &Call<'_>, name: &Repository) -> Result<Vec<Candidate>, Failure> {
+        let namespace = namespace(call.query, call.headers);
+        let mut found = candidates(name, namespace.as_ref());
+        found.retain(|candidate| self.gate.may_read(call.identity, &candidate.repository));
+        match found.is_empty() {
+            true => self.permit(call, Action::Pull, name).map(|()| found),
+            false => Ok(found),
+        }
+    }
+}
+
+/// Asks the store about each candidate in turn; gives the candidate and the answer.
+macro_rules! first_found {
+    ($candidates:expr, $name:ident => $ask:expr, $otherwise:expr) => {{
+        let mut found = None;
+        let mut missing = None;
+        for candidate in $candidates {
+            let $name = &candidate.repository;
+            match $ask {
+                Ok(answer) => {
+                    found = Some((candidate.clone(), answer));
+                    break;
+                }
+                Err(error) if error.is_not_found() => missing = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        found.ok_or_else(|| missing.map_or_else(|| $otherwise, Failure::from))
+    }};
+}
+pub(crate) use first_found;
+
+fn health(reading: bool) -> Result<Reply, Failure> {
+    if !reading {
+        return Err(not_allowed(&Route::Health, ""));
+    }
+    let text = "ok\n";
+    Ok(Builder::new(StatusCode::OK)
+        .header(header::CONTENT_TYPE, "text/plain")
+        .len(text.len() as u64)
+        .body(Body::Bytes(text.into())))
+}
+
+fn not_allowed(route: &Route, method: &str) -> Failure {
+    let allowed = match route {
+        Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        Route::Blob(..) => "GET, HEAD, DELETE",
+        Route::Uploads(_) => "POST",
+        Route::Upload(..) => "GET, PATCH, PUT, DELETE",
+        _ => "GET, HEAD",
+    };
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::Unsupported,
+        format!("{method} is not done here; {allowed} are"),
+    )
+    .with(header::ALLOW, allowed)
+}
