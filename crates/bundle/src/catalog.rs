@@ -130,7 +130,10 @@ impl Bundle {
         repository: &Repository,
         ns: Option<&Registry>,
     ) -> impl Iterator<Item = &BundleImage> {
-        self.catalog().in_repository(repository, ns).iter().map(|at| &self.images()[*at])
+        self.catalog()
+            .in_repository(repository, ns)
+            .iter()
+            .map(|at| &self.images()[*at])
     }
 
     /// An image's name as it stood in the list that the bundle was made from; the familiar form where no list is known.
@@ -138,7 +141,10 @@ impl Bundle {
     pub fn written_name(&self, reference: &Reference) -> String {
         let name = reference.to_string();
         let images = self.info().map(|info| info.images.as_slice()).unwrap_or_default();
-        let asked = images.iter().find(|image| image.name == name).map(|image| image.asked.clone());
+        let asked = images
+            .iter()
+            .find(|image| image.name == name)
+            .map(|image| image.asked.clone());
         asked.unwrap_or_else(|| reference.familiar())
     }
 

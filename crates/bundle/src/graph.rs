@@ -102,9 +102,16 @@ impl Graph {
             return true;
         }
         let reached = self.below(roots);
-        let is_of = |manifest: &Digest| self.nodes.get(manifest).is_some_and(|node| node.blobs.contains(digest));
+        let is_of = |manifest: &Digest| {
+            self.nodes
+                .get(manifest)
+                .is_some_and(|node| node.blobs.contains(digest))
+        };
         // What belongs to a manifest about one of ours (a signature's layer) is held too.
-        let about = reached.iter().filter_map(|manifest| self.referrers.get(manifest)).flatten();
+        let about = reached
+            .iter()
+            .filter_map(|manifest| self.referrers.get(manifest))
+            .flatten();
         reached.iter().chain(about).any(is_of)
     }
 

@@ -24,7 +24,10 @@ impl BundleStore {
     }
 
     fn roots(&self, repository: &Repository) -> Vec<Digest> {
-        self.bundle.in_repository(repository, None).map(|image| image.root.digest).collect()
+        self.bundle
+            .in_repository(repository, None)
+            .map(|image| image.root.digest)
+            .collect()
     }
 
     fn holds(&self, repository: &Repository, digest: &Digest) -> bool {
@@ -42,7 +45,10 @@ impl BundleStore {
 
 fn page<T: ToString>(items: impl Iterator<Item = T>, page: Page<'_>) -> Listing<T> {
     let is_after = |item: &T| page.after.is_none_or(|after| item.to_string().as_str() > after);
-    let mut items: Vec<T> = items.filter(is_after).take(page.limit.saturating_add(1)).collect();
+    let mut items: Vec<T> = items
+        .filter(is_after)
+        .take(page.limit.saturating_add(1))
+        .collect();
     let more = items.len() > page.limit;
     items.truncate(page.limit);
     Listing { items, more }
@@ -51,19 +57,26 @@ fn page<T: ToString>(items: impl Iterator<Item = T>, page: Page<'_>) -> Listing<
 fn store_error(error: BundleError) -> StoreError {
     match error {
         BundleError::Io { action, path, source } => StoreError::Io { action, path, source },
-        BundleError::NotInBundle { digest, .. } => StoreError::NotFound(What::Manifest(Target::Digest(*digest))),
+        BundleError::NotInBundle { digest, .. } => {
+            StoreError::NotFound(What::Manifest(Target::Digest(*digest)))
+        }
         BundleError::WrongDigest { path, .. } | BundleError::Manifest { path, .. } => StoreError::Corrupt {
             reason: "a manifest is not what its digest says".to_owned(),
             path,
         },
-        other => StoreError::Conflict { reason: other.to_string() },
+        other => StoreError::Conflict {
+            reason: other.to_string(),
+        },
     }
 }
 
 #[async_trait]
 impl Store for BundleStore {
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
-        let size = self.bundle.size_of(digest).filter(|_| self.holds(repository, digest));
+        let size = self
+            .bundle
+            .size_of(digest)
+            .filter(|_| self.holds(repository, digest));
         size.ok_or(StoreError::NotFound(What::Blob(*digest)))
     }
 
@@ -76,7 +89,9 @@ impl Store for BundleStore {
             false => Ok(None),
         });
         let extent = opened.await.map_err(|_| StoreError::Stopped)??;
-        extent.map(Content::Extent).ok_or(StoreError::NotFound(What::Blob(digest)))
+        extent
+            .map(Content::Extent)
+            .ok_or(StoreError::NotFound(What::Blob(digest)))
     }
 
     async fn find_holder(
@@ -88,7 +103,11 @@ impl Store for BundleStore {
         Ok(repositories.find(|repository| allowed(repository) && self.holds(repository, digest)))
     }
 
-    async fn stat_manifest(&self, repository: &Repository, target: &Target) -> Result<Descriptor, StoreError> {
+    async fn stat_manifest(
+        &self,
+        repository: &Repository,
+        target: &Target,
+    ) -> Result<Descriptor, StoreError> {
         self.resolve(repository, target)
     }
 
@@ -125,7 +144,11 @@ impl Store for BundleStore {
         };
         let mut found: Vec<_> = graph.referrers(subject).into_iter().filter(is_wanted).collect();
         found.sort_by_key(|referrer| referrer.digest.to_string());
-        found.retain(|referrer| wanted.after.is_none_or(|after| referrer.digest.to_string().as_str() > after));
+        found.retain(|referrer| {
+            wanted
+                .after
+                .is_none_or(|after| referrer.digest.to_string().as_str() > after)
+        });
         let more = found.len() > wanted.limit;
         found.truncate(wanted.limit);
         Ok(Listing { items: found, more })

@@ -239,13 +239,19 @@ impl Mapping {
             return Ok(vec![first]);
         }
         let second = self.below(reference, self.path(reference, !has_library(written))?)?;
-        Ok(if second == first { vec![first] } else { vec![first, second] })
+        Ok(if second == first {
+            vec![first]
+        } else {
+            vec![first, second]
+        })
     }
 }
 
 /// Whether `library/` was written out.
 fn has_library(written: &str) -> bool {
-    let path = ["docker.io/", "index.docker.io/"].iter().find_map(|host| written.strip_prefix(host));
+    let path = ["docker.io/", "index.docker.io/"]
+        .iter()
+        .find_map(|host| written.strip_prefix(host));
     path.unwrap_or(written).starts_with("library/")
 }
 
@@ -387,7 +393,10 @@ mod tests {
             ["cache:5000/hub/busybox:1", "cache:5000/hub/library/busybox:1"]
         );
         let library = "docker.io/library/busybox:1";
-        assert_eq!(names(library), ["cache:5000/hub/library/busybox:1", "cache:5000/hub/busybox:1"]);
+        assert_eq!(
+            names(library),
+            ["cache:5000/hub/library/busybox:1", "cache:5000/hub/busybox:1"]
+        );
         assert_eq!(names("rancher/a:1"), ["cache:5000/hub/rancher/a:1"]);
     }
 }

@@ -111,7 +111,12 @@ pub(crate) struct Copy {
     #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// Image list: one per line (`-` for standard input).
-    #[arg(long = "list", short = 'l', value_name = "LIST", required_unless_present = "images")]
+    #[arg(
+        long = "list",
+        short = 'l',
+        value_name = "LIST",
+        required_unless_present = "images"
+    )]
     pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -241,7 +246,9 @@ pub(crate) struct List {
 
 /// Check every digest of a bundle and that every image is whole.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  landfall verify /media/usb/bundle.tar && landfall load /media/usb/bundle.tar -r registry.example")]
+#[command(
+    after_help = "Example:\n  landfall verify /media/usb/bundle.tar && landfall load /media/usb/bundle.tar -r registry.example"
+)]
 pub(crate) struct Verify {
     /// The bundle.
     #[arg(value_name = "FILE")]
@@ -264,7 +271,9 @@ pub(crate) enum ImagesCommand {
 
 /// Read a list and say what is odd about it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  landfall images lint rancher-images.txt\n  landfall images lint images.txt --output json")]
+#[command(
+    after_help = "Examples:\n  landfall images lint rancher-images.txt\n  landfall images lint images.txt --output json"
+)]
 pub(crate) struct Lint {
     /// The list (`-` for standard input).
     #[arg(value_name = "LIST")]
@@ -383,7 +392,13 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "USER", env = "LANDFALL_USERNAME")]
     pub(crate) username: Option<String>,
     /// Its password; better given by --password-stdin or LANDFALL_PASSWORD.
-    #[arg(long, value_name = "PASSWORD", env = "LANDFALL_PASSWORD", hide_env_values = true, requires = "username")]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "LANDFALL_PASSWORD",
+        hide_env_values = true,
+        requires = "username"
+    )]
     pub(crate) password: Option<String>,
     /// Read the password from standard input.
     #[arg(long, requires = "username", conflicts_with = "password")]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use landfall_auth::{Credential, Environment, Keyring, Secret};
 use landfall_client::{Client, ClientOptions};
 use landfall_hash::HashService;
-use landfall_net::client::{HostOptions, PlainHttp, Proxies, RetryOptions, Timeouts, TlsOptions, TransportOptions};
+use landfall_net::client::{
+    HostOptions, PlainHttp, Proxies, RetryOptions, Timeouts, TlsOptions, TransportOptions,
+};
 use landfall_oci::Registry;
 
 use crate::args::RegistryArgs;
@@ -46,21 +48,38 @@ pub(crate) fn engine(args: &RegistryArgs, audience: Audience) -> Result<Engine, 
         keyring: keyring(args, audience)?,
         ..ClientOptions::default()
     };
-    Ok(Engine { client: Client::new(options)?, hash: hash_service() })
+    Ok(Engine {
+        client: Client::new(options)?,
+        hash: hash_service(),
+    })
 }
 
 fn transport(args: &RegistryArgs) -> TransportOptions {
-    let plain_http = if args.plain_http { PlainHttp::Always } else { PlainHttp::Loopback };
+    let plain_http = if args.plain_http {
+        PlainHttp::Always
+    } else {
+        PlainHttp::Loopback
+    };
     TransportOptions {
-        default_host: HostOptions { plain_http, skip_verify: args.insecure, ..HostOptions::default() },
+        default_host: HostOptions {
+            plain_http,
+            skip_verify: args.insecure,
+            ..HostOptions::default()
+        },
         tls: TlsOptions {
             ca_files: args.tls_ca.clone(),
             client_certificate: args.client_cert.clone().zip(args.client_key.clone()),
             ..TlsOptions::default()
         },
         proxies: Proxies::from_lookup(|name| std::env::var(name).ok()),
-        timeouts: Timeouts { stall: Duration::from_secs(args.stall_timeout), ..Timeouts::default() },
-        retry: RetryOptions { attempts: args.attempts, ..RetryOptions::default() },
+        timeouts: Timeouts {
+            stall: Duration::from_secs(args.stall_timeout),
+            ..Timeouts::default()
+        },
+        retry: RetryOptions {
+            attempts: args.attempts,
+            ..RetryOptions::default()
+        },
         ..TransportOptions::default()
     }
 }
@@ -75,9 +94,14 @@ fn keyring(args: &RegistryArgs, audience: Audience) -> Result<Keyring, Failure> 
         Some(username) => {
             let Audience::Registry(registry) = audience else {
                 let advice = "the list names several registries; put their credentials into a file (docker login, --auth-file), or use --from";
-                return Err(Failure::usage(format!("--username: which registry is it for? {advice}")));
+                return Err(Failure::usage(format!(
+                    "--username: which registry is it for? {advice}"
+                )));
             };
-            let credential = Credential::Basic { username: username.clone(), password: password(args)? };
+            let credential = Credential::Basic {
+                username: username.clone(),
+                password: password(args)?,
+            };
             Some((registry, credential, "--username".to_owned()))
         }
     };
@@ -89,7 +113,9 @@ fn password(args: &RegistryArgs) -> Result<Secret, Failure> {
         return Ok(Secret::new(password.clone()));
     }
     if !args.password_stdin {
-        return Err(Failure::usage("--username needs --password-stdin (or LANDFALL_PASSWORD)"));
+        return Err(Failure::usage(
+            "--username needs --password-stdin (or LANDFALL_PASSWORD)",
+        ));
     }
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);

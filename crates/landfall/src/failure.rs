@@ -16,7 +16,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self {
+            exit,
+            message: message.into(),
+        }
     }
 
     /// The request cannot be understood.
@@ -26,7 +29,10 @@ impl Failure {
 
     /// A file or folder of this machine.
     pub(crate) fn local(action: &str, path: &Path, error: &std::io::Error) -> Self {
-        Self::new(Exit::Local, format!("cannot {action} {}: {error}", path.display()))
+        Self::new(
+            Exit::Local,
+            format!("cannot {action} {}: {error}", path.display()),
+        )
     }
 }
 

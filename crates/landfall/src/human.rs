@@ -35,8 +35,14 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 /// Rows under a heading, columns as wide as they need to be; a column whose heading ends in `>` is set flush right.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([headings[column].trim_end_matches('>').len()]).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain([headings[column].trim_end_matches('>').len()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<_> = (0..headings.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
@@ -51,7 +57,12 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         }
         line.trim_end().to_owned() + "\n"
     };
-    let mut out = line(headings.iter().map(|heading| heading.trim_end_matches('>')).collect());
+    let mut out = line(
+        headings
+            .iter()
+            .map(|heading| heading.trim_end_matches('>'))
+            .collect(),
+    );
     for row in rows {
         out += &line(row.iter().map(String::as_str).collect());
     }
@@ -64,13 +75,20 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        for (count, text) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (44_000_000_000, "44.0 GB")]
-        {
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_960, "1.0 MB"),
+            (44_000_000_000, "44.0 GB"),
+        ] {
             assert_eq!(bytes(count), text);
         }
         assert_eq!(duration(Duration::from_millis(3210)), "3.2 s");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 5 s");
-        assert_eq!(table(&["a", "n>"], &[vec!["xx".into(), "1".into()]]), "a   n\nxx  1\n");
+        assert_eq!(
+            table(&["a", "n>"], &[vec!["xx".into(), "1".into()]]),
+            "a   n\nxx  1\n"
+        );
     }
 }

@@ -16,35 +16,62 @@ const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
 pub(crate) fn read_raw(path: &Path) -> Result<List, Failure> {
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().take(MAX_LIST_BYTES).read_to_end(&mut bytes),
+        true => std::io::stdin()
+            .lock()
+            .take(MAX_LIST_BYTES)
+            .read_to_end(&mut bytes),
         false => std::fs::File::open(path).and_then(|file| file.take(MAX_LIST_BYTES).read_to_end(&mut bytes)),
     };
     if let Err(error) = read {
-        return Err(Failure::usage(format!("cannot read the image list {}: {error}", path.display())));
+        return Err(Failure::usage(format!(
+            "cannot read the image list {}: {error}",
+            path.display()
+        )));
     }
     if bytes.len() as u64 == MAX_LIST_BYTES {
-        return Err(Failure::usage(format!("{} is too large for an image list", path.display())));
+        return Err(Failure::usage(format!(
+            "{} is too large for an image list",
+            path.display()
+        )));
     }
     List::parse_bytes(&bytes).map_err(|offset| {
         let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
         let advice = "an image list is plain text, one image per line";
-        Failure::usage(format!("{}:{line}: not text (byte {offset}); {advice}", path.display()))
+        Failure::usage(format!(
+            "{}:{line}: not text (byte {offset}); {advice}",
+            path.display()
+        ))
     })
 }
 
 /// Reads a list to work on: notes go to standard error, a line that is no image is an error, and so is an empty list.
 pub(crate) fn read(path: &Path, quiet: bool) -> Result<Vec<Entry>, Failure> {
     let list = read_raw(path)?;
-    let errors: Vec<_> = list.errors().map(|note| format!("{}:{}: {}", path.display(), note.line, note.message)).collect();
+    let errors: Vec<_> = list
+        .errors()
+        .map(|note| format!("{}:{}: {}", path.display(), note.line, note.message))
+        .collect();
     if !errors.is_empty() {
-        return Err(Failure::usage(format!("{}\nmend these lines or comment them out with #", errors.join("\n"))));
+        return Err(Failure::usage(format!(
+            "{}\nmend these lines or comment them out with #",
+            errors.join("\n")
+        )));
     }
     if list.entries.is_empty() {
         return Err(Failure::usage(format!("{}: no image in it", path.display())));
     }
     if !quiet {
-        for note in list.notes.iter().filter(|note| note.kind != NoteKind::ImpliedLatest) {
-            out::progress(&format!("{}:{}: note: {}", path.display(), note.line, note.message));
+        for note in list
+            .notes
+            .iter()
+            .filter(|note| note.kind != NoteKind::ImpliedLatest)
+        {
+            out::progress(&format!(
+                "{}:{}: note: {}",
+                path.display(),
+                note.line,
+                note.message
+            ));
         }
     }
     Ok(list.entries)
@@ -53,9 +80,11 @@ pub(crate) fn read(path: &Path, quiet: bool) -> Result<Vec<Entry>, Failure> {
 /// Names typed on the command line, as entries.
 pub(crate) fn from_names(names: &[String]) -> Result<Vec<Entry>, Failure> {
     let entry = |(position, name): (usize, &String)| match Reference::parse(name) {
-        Ok(reference) => {
-            Ok(Entry { reference: reference.with_default_tag(), text: name.clone(), line: position + 1 })
-        }
+        Ok(reference) => Ok(Entry {
+            reference: reference.with_default_tag(),
+            text: name.clone(),
+            line: position + 1,
+        }),
         Err(error) => Err(Failure::usage(error.to_string())),
     };
     names.iter().enumerate().map(entry).collect()

@@ -37,7 +37,13 @@ fn main() -> ExitCode {
     // A server answers an interrupt by finishing what it is sending; everything else just stops.
     let is_server = matches!(cli.command, Command::Serve(_));
     let run = commands::run(cli.command, context);
-    let ended = runtime.block_on(async move { if is_server { run.await } else { until_interrupted(run).await } });
+    let ended = runtime.block_on(async move {
+        if is_server {
+            run.await
+        } else {
+            until_interrupted(run).await
+        }
+    });
     // Blocking work that nobody waits for any more (a fetch that was given up) must not hold up the end.
     runtime.shutdown_background();
     match ended {
@@ -64,5 +70,8 @@ fn log_to_stderr(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -33,7 +33,12 @@ pub(crate) struct Start<'a> {
 
 impl Images {
     /// One platform's manifest with one layer of these files.
-    pub(crate) fn manifest(&mut self, platform: &Platform, files: &[RootFile], start: &Start<'_>) -> std::io::Result<RawManifest> {
+    pub(crate) fn manifest(
+        &mut self,
+        platform: &Platform,
+        files: &[RootFile],
+        start: &Start<'_>,
+    ) -> std::io::Result<RawManifest> {
         let layer = layer(files);
         let diff_id = landfall_hash::digest(Algorithm::Sha256, &layer);
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
@@ -59,7 +64,10 @@ impl Images {
     pub(crate) fn index(&mut self, members: &[(Platform, RawManifest)]) -> std::io::Result<RawManifest> {
         let members: Vec<_> = members
             .iter()
-            .map(|(platform, manifest)| Descriptor { platform: Some(platform.clone()), ..manifest.descriptor() })
+            .map(|(platform, manifest)| Descriptor {
+                platform: Some(platform.clone()),
+                ..manifest.descriptor()
+            })
             .collect();
         let index = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": members});
         self.keep(index.to_string())
@@ -97,7 +105,11 @@ fn layer(files: &[RootFile]) -> Vec<u8> {
                 out.extend(tar::encode_directory(directory));
             }
         }
-        out.extend(tar::encode_with_mode(&file.name, file.bytes.len() as u64, file.mode));
+        out.extend(tar::encode_with_mode(
+            &file.name,
+            file.bytes.len() as u64,
+            file.mode,
+        ));
         out.extend_from_slice(&file.bytes);
         out.resize(out.len().next_multiple_of(tar::BLOCK as usize), 0);
     }
@@ -116,7 +128,13 @@ impl Images {
             platforms: Vec::new(),
         });
         let info = |(digest, (bytes, is_config)): (&Digest, &(Bytes, bool))| {
-            (*digest, BlobInfo { size: bytes.len() as u64, is_config: *is_config })
+            (
+                *digest,
+                BlobInfo {
+                    size: bytes.len() as u64,
+                    is_config: *is_config,
+                },
+            )
         };
         let contents = Contents {
             images: images.collect(),
@@ -124,7 +142,10 @@ impl Images {
             blobs: self.blobs.iter().map(info).collect(),
             missing: Vec::new(),
         };
-        let options = WriterOptions { overwrite, ..WriterOptions::default() };
+        let options = WriterOptions {
+            overwrite,
+            ..WriterOptions::default()
+        };
         let (writer, _) = Writer::open_with(path, Layout::plan(&contents)?, options)?;
         for pending in writer.pending() {
             if let Some((bytes, _)) = self.blobs.get(&pending.digest) {

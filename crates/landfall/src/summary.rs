@@ -61,9 +61,18 @@ impl Ending<'_> {
             0 => String::new(),
             mounted => format!(", {} mounted", human::count(mounted, "blob")),
         };
-        text += &format!("{}: {} of {} complete; {moved}{mounted}\n", self.verb, report.done.len(), human::count(total, "image"));
+        text += &format!(
+            "{}: {} of {} complete; {moved}{mounted}\n",
+            self.verb,
+            report.done.len(),
+            human::count(total, "image")
+        );
         if let Some(path) = failed_list {
-            text += &format!("the failed images are in {}, a list for the next run: -l {}\n", path.display(), path.display());
+            text += &format!(
+                "the failed images are in {}, a list for the next run: -l {}\n",
+                path.display(),
+                path.display()
+            );
         }
         text
     }
@@ -75,7 +84,8 @@ impl Ending<'_> {
             return None;
         }
         if report.failed.is_empty() {
-            let ours = std::fs::read_to_string(&self.failed_list).is_ok_and(|text| text.starts_with(FAILED_HEADING));
+            let ours =
+                std::fs::read_to_string(&self.failed_list).is_ok_and(|text| text.starts_with(FAILED_HEADING));
             if ours {
                 let _ = std::fs::remove_file(&self.failed_list);
             }
@@ -83,12 +93,19 @@ impl Ending<'_> {
         }
         let mut text = FAILED_HEADING.to_owned();
         for failure in &report.failed {
-            text += &format!("# {}\n{}\n", failure.reason.replace(['\n', '\r'], " "), failure.asked);
+            text += &format!(
+                "# {}\n{}\n",
+                failure.reason.replace(['\n', '\r'], " "),
+                failure.asked
+            );
         }
         match std::fs::write(&self.failed_list, text) {
             Ok(()) => Some(self.failed_list.clone()),
             Err(error) => {
-                out::progress(&format!("note: cannot write {}: {error}", self.failed_list.display()));
+                out::progress(&format!(
+                    "note: cannot write {}: {error}",
+                    self.failed_list.display()
+                ));
                 None
             }
         }
@@ -107,7 +124,13 @@ fn plan_text(plan: &Plan) -> String {
                 [] => "-".to_owned(),
                 platforms => platforms.join(" "),
             };
-            vec![image.reference.familiar(), image.digest.short(), human::bytes(image.bytes), image.to.clone(), platforms]
+            vec![
+                image.reference.familiar(),
+                image.digest.short(),
+                human::bytes(image.bytes),
+                image.to.clone(),
+                platforms,
+            ]
         })
         .collect();
     let mut text = match rows.is_empty() {
@@ -130,11 +153,20 @@ fn plan_text(plan: &Plan) -> String {
         text += &format!("{name:<14}{value:>12}\n");
     }
     if let (Some(needed), Some(free)) = (plan.disk_needed, plan.disk_free) {
-        text += &format!("{:<14}{:>12} of {} free\n", "disk needed", human::bytes(needed), human::bytes(free));
+        text += &format!(
+            "{:<14}{:>12} of {} free\n",
+            "disk needed",
+            human::bytes(needed),
+            human::bytes(free)
+        );
     }
     if plan.bytes_by_platform.len() > 1 {
         for (platform, bytes) in &plan.bytes_by_platform {
-            text += &format!("{:<14}{:>12} for --platform {platform} alone\n", "", human::bytes(*bytes));
+            text += &format!(
+                "{:<14}{:>12} for --platform {platform} alone\n",
+                "",
+                human::bytes(*bytes)
+            );
         }
     }
     text

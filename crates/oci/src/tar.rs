@@ -294,7 +294,9 @@ mod tests {
 
     #[test]
     fn directories_and_modes() {
-        let directory = decode(&first_block(&encode_directory("usr/bin/"))).unwrap().unwrap();
+        let directory = decode(&first_block(&encode_directory("usr/bin/")))
+            .unwrap()
+            .unwrap();
         assert_eq!((directory.kind, directory.size), (Kind::Directory, 0));
         let program = encode_with_mode("usr/bin/x", 3, 0o755);
         assert_eq!(&program[100..108], b"0000755\0");

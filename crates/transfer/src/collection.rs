@@ -70,9 +70,18 @@ impl Collection {
     ///
     /// # Errors
     /// [`TransferError::SizeConflict`] when two manifests disagree about the size of a blob: one of them lies.
-    pub fn add(&mut self, found: Found, content: Content, include_foreign: bool) -> Result<(), TransferError> {
+    pub fn add(
+        &mut self,
+        found: Found,
+        content: Content,
+        include_foreign: bool,
+    ) -> Result<(), TransferError> {
         let wanted = |descriptor: &Descriptor| include_foreign || !descriptor.is_foreign();
-        let blobs: Vec<_> = content.blobs.into_values().filter(|blob| wanted(&blob.descriptor)).collect();
+        let blobs: Vec<_> = content
+            .blobs
+            .into_values()
+            .filter(|blob| wanted(&blob.descriptor))
+            .collect();
         for blob in &blobs {
             let digest = blob.descriptor.digest;
             if let Some(known) = self.blobs.get(&digest)
@@ -93,11 +102,14 @@ impl Collection {
             omitted: content.omitted,
         };
         for blob in blobs {
-            let entry = self.blobs.entry(blob.descriptor.digest).or_insert_with(|| UniqueBlob {
-                descriptor: blob.descriptor,
-                is_config: false,
-                sources: Vec::new(),
-            });
+            let entry = self
+                .blobs
+                .entry(blob.descriptor.digest)
+                .or_insert_with(|| UniqueBlob {
+                    descriptor: blob.descriptor,
+                    is_config: false,
+                    sources: Vec::new(),
+                });
             entry.is_config |= blob.is_config;
             if let Some(origin) = &found.origin
                 && !entry.sources.contains(origin)
@@ -105,7 +117,12 @@ impl Collection {
                 entry.sources.push(origin.clone());
             }
         }
-        self.manifests.extend(content.manifests.into_iter().map(|manifest| (manifest.digest, manifest)));
+        self.manifests.extend(
+            content
+                .manifests
+                .into_iter()
+                .map(|manifest| (manifest.digest, manifest)),
+        );
         self.images.push(image);
         Ok(())
     }
@@ -119,7 +136,11 @@ impl Collection {
     /// Blobs by size, biggest first: the order in which the last one to finish finishes earliest.
     #[must_use]
     pub fn biggest_first(&self) -> Vec<Digest> {
-        let mut order: Vec<_> = self.blobs.iter().map(|(digest, blob)| (blob.descriptor.size, *digest)).collect();
+        let mut order: Vec<_> = self
+            .blobs
+            .iter()
+            .map(|(digest, blob)| (blob.descriptor.size, *digest))
+            .collect();
         order.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
         order.into_iter().map(|(_, digest)| digest).collect()
     }
@@ -130,12 +151,32 @@ impl Collection {
             .into_iter()
             .partition(|image| image.blobs.iter().any(|digest| lost.contains_key(digest)));
         for image in failed {
-            let reason = image.blobs.iter().find_map(|digest| lost.get(digest)).cloned().unwrap_or_default();
-            self.failed.push(Failure { reference: image.reference, asked: image.asked, reason, class: crate::Class::Unavailable });
+            let reason = image
+                .blobs
+                .iter()
+                .find_map(|digest| lost.get(digest))
+                .cloned()
+                .unwrap_or_default();
+            self.failed.push(Failure {
+                reference: image.reference,
+                asked: image.asked,
+                reason,
+                class: crate::Class::Unavailable,
+            });
         }
         self.images = kept;
-        let blobs: BTreeSet<_> = self.images.iter().flat_map(|image| &image.blobs).copied().collect();
-        let manifests: BTreeSet<_> = self.images.iter().flat_map(|image| &image.manifests).copied().collect();
+        let blobs: BTreeSet<_> = self
+            .images
+            .iter()
+            .flat_map(|image| &image.blobs)
+            .copied()
+            .collect();
+        let manifests: BTreeSet<_> = self
+            .images
+            .iter()
+            .flat_map(|image| &image.manifests)
+            .copied()
+            .collect();
         self.blobs.retain(|digest, _| blobs.contains(digest));
         self.manifests.retain(|digest, _| manifests.contains(digest));
     }

@@ -15,12 +15,22 @@ pub(crate) fn contents(collection: &Collection, from_mirror: bool) -> Contents {
     let images = collection.images.iter().map(|image| Image {
         reference: image.reference.clone(),
         asked: image.asked.clone(),
-        source: if from_mirror { MIRROR.to_owned() } else { image.source.clone() },
+        source: if from_mirror {
+            MIRROR.to_owned()
+        } else {
+            image.source.clone()
+        },
         root: image.root.clone(),
         platforms: image.platforms.clone(),
     });
     let blobs = collection.blobs.iter().map(|(digest, blob)| {
-        (*digest, BlobInfo { size: blob.descriptor.size, is_config: blob.is_config })
+        (
+            *digest,
+            BlobInfo {
+                size: blob.descriptor.size,
+                is_config: blob.is_config,
+            },
+        )
     });
     let missing = collection.failed.iter().map(|failure| Missing {
         asked: failure.asked.clone(),

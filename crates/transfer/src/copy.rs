@@ -38,9 +38,18 @@ pub async fn copy(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     // Names first: a collision is found without asking anybody.
-    place_all(&options.mapping, entries.iter().map(|entry| (&entry.reference, entry.text.as_str()))).map_err(TransferError::Places)?;
+    place_all(
+        &options.mapping,
+        entries
+            .iter()
+            .map(|entry| (&entry.reference, entry.text.as_str())),
+    )
+    .map_err(TransferError::Places)?;
     let collection = resolve(entries, &options.resolve, client, reporter).await;
-    let references = collection.images.iter().map(|image| (&image.reference, image.asked.as_str()));
+    let references = collection
+        .images
+        .iter()
+        .map(|image| (&image.reference, image.asked.as_str()));
     let placements = place_all(&options.mapping, references).map_err(TransferError::Places)?;
     let targets: Vec<_> = placements.into_iter().map(|placement| placement.target).collect();
     let push = Push {
@@ -59,7 +68,12 @@ pub async fn copy(
         for failure in &collection.failed {
             reporter.event(&Event::ImageFailed { failure });
         }
-        return Ok(Report { failed: collection.failed.clone(), plan, dry_run: options.dry_run, ..Report::default() });
+        return Ok(Report {
+            failed: collection.failed.clone(),
+            plan,
+            dry_run: options.dry_run,
+            ..Report::default()
+        });
     }
     push.go(options.dry_run).await
 }

@@ -45,7 +45,9 @@ pub enum TransferError {
         offered: String,
     },
     /// An index names a member that its registry does not have.
-    #[error("{name} lists {platform} as {digest}, but the registry does not have that manifest (leave the platform out with --platform)")]
+    #[error(
+        "{name} lists {platform} as {digest}, but the registry does not have that manifest (leave the platform out with --platform)"
+    )]
     MemberMissing {
         /// The repository.
         name: String,
@@ -89,7 +91,9 @@ pub enum TransferError {
         source_name: String,
     },
     /// The bundle's own bytes are damaged.
-    #[error("the bundle is damaged: its blob {digest} has the digest {found}; carry it across again (`landfall verify` lists all damage)")]
+    #[error(
+        "the bundle is damaged: its blob {digest} has the digest {found}; carry it across again (`landfall verify` lists all damage)"
+    )]
     DamagedBlob {
         /// What it should be.
         digest: Digest,
@@ -97,13 +101,17 @@ pub enum TransferError {
         found: Digest,
     },
     /// A bundle without a blob or manifest that one of its images needs.
-    #[error("the bundle does not hold {digest}, which the image needs; it was saved without it, or the bundle is damaged")]
+    #[error(
+        "the bundle does not hold {digest}, which the image needs; it was saved without it, or the bundle is damaged"
+    )]
     BlobMissing {
         /// Which.
         digest: Digest,
     },
     /// After the push, the registry answers with something else.
-    #[error("{target} answers with {found} after {pushed} was pushed: somebody else pushes there, or the registry changed the manifest")]
+    #[error(
+        "{target} answers with {found} after {pushed} was pushed: somebody else pushes there, or the registry changed the manifest"
+    )]
     NotAsPushed {
         /// The name.
         target: String,
@@ -144,7 +152,12 @@ impl TransferError {
             Self::Client(error) => client_class(error),
             Self::Bundle(error) => bundle_class(error),
             Self::Hash(_) | Self::Task(_) => Class::Local,
-            Self::Map(_) | Self::Places(_) | Self::Unnamed { .. } | Self::NotOneImage { .. } | Self::Nothing | Self::TooDeep { .. } => Class::Invalid,
+            Self::Map(_)
+            | Self::Places(_)
+            | Self::Unnamed { .. }
+            | Self::NotOneImage { .. }
+            | Self::Nothing
+            | Self::TooDeep { .. } => Class::Invalid,
             Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } => Class::NotFound,
             Self::Manifest { .. } => Class::Unusable,
             Self::ConfigTooLarge { .. }

@@ -30,15 +30,26 @@ impl Fetcher<'_> {
         writer: &Writer,
     ) -> Result<(), TransferError> {
         let digest = blob.descriptor.digest;
-        self.reporter.event(&Event::BlobStarted { digest, size: pending.size, already: pending.written });
+        self.reporter.event(&Event::BlobStarted {
+            digest,
+            size: pending.size,
+            already: pending.written,
+        });
         let mut already = pending.written;
         let mut last_error = TransferError::Nothing;
         for source in Source::of(blob) {
             // Twice where a prefix from an earlier run may be what is wrong.
             for _ in 0..2 {
                 let before = std::mem::take(&mut already);
-                let sink = Box::new(SkipTo { skip: before, sink: writer.sink(&digest, before)? });
-                let prefix = if before > 0 { Some(writer.prefix(&digest)?) } else { None };
+                let sink = Box::new(SkipTo {
+                    skip: before,
+                    sink: writer.sink(&digest, before)?,
+                });
+                let prefix = if before > 0 {
+                    Some(writer.prefix(&digest)?)
+                } else {
+                    None
+                };
                 let error = match self.attempt(blob, source, prefix, sink).await {
                     Ok(()) => {
                         let writer = writer.clone();
@@ -62,9 +73,17 @@ impl Fetcher<'_> {
     }
 
     /// Into an OCI layout directory.
-    pub(crate) async fn into_directory(&self, blob: &UniqueBlob, directory: &LayoutDir) -> Result<(), TransferError> {
+    pub(crate) async fn into_directory(
+        &self,
+        blob: &UniqueBlob,
+        directory: &LayoutDir,
+    ) -> Result<(), TransferError> {
         let (digest, size) = (blob.descriptor.digest, blob.descriptor.size);
-        self.reporter.event(&Event::BlobStarted { digest, size, already: 0 });
+        self.reporter.event(&Event::BlobStarted {
+            digest,
+            size,
+            already: 0,
+        });
         let mut last_error = TransferError::Nothing;
         for source in Source::of(blob) {
             let directory = directory.clone();
@@ -103,10 +122,15 @@ impl Fetcher<'_> {
         };
         let result = match found {
             Ok(found) if found == digest => return Ok(()),
-            Ok(found) => Err(TransferError::WrongDigest { digest, found, source_name: source.to_string() }),
+            Ok(found) => Err(TransferError::WrongDigest {
+                digest,
+                found,
+                source_name: source.to_string(),
+            }),
             Err(error) => Err(error),
         };
-        self.reporter.event(&Event::BlobRestarted { digest, bytes: moved });
+        self.reporter
+            .event(&Event::BlobRestarted { digest, bytes: moved });
         result
     }
 
@@ -166,15 +190,24 @@ impl<'a> Source<'a> {
     fn of(blob: &'a UniqueBlob) -> Vec<Self> {
         let repositories = blob.sources.iter().map(Self::Repository);
         match blob.descriptor.is_foreign() && !blob.descriptor.urls.is_empty() {
-            true => std::iter::once(Self::Urls(&blob.descriptor.urls)).chain(repositories).collect(),
+            true => std::iter::once(Self::Urls(&blob.descriptor.urls))
+                .chain(repositories)
+                .collect(),
             false => repositories.collect(),
         }
     }
 
-    async fn open(&self, client: &Client, blob: &UniqueBlob, offset: u64) -> Result<BlobStream, TransferError> {
+    async fn open(
+        &self,
+        client: &Client,
+        blob: &UniqueBlob,
+        offset: u64,
+    ) -> Result<BlobStream, TransferError> {
         Ok(match self {
             Self::Repository((registry, repository)) => {
-                client.blob(registry, repository, &blob.descriptor, offset).await?
+                client
+                    .blob(registry, repository, &blob.descriptor, offset)
+                    .await?
             }
             Self::Urls(urls) => client.external_blob(urls, &blob.descriptor, offset).await?,
         })

@@ -62,7 +62,10 @@ pub async fn load(
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
         Selection::Mapped { mapping, .. } => {
-            let references = collection.images.iter().map(|image| (&image.reference, image.asked.as_str()));
+            let references = collection
+                .images
+                .iter()
+                .map(|image| (&image.reference, image.asked.as_str()));
             let placements = place_all(mapping, references).map_err(TransferError::Places)?;
             placements.into_iter().map(|placement| placement.target).collect()
         }
@@ -87,7 +90,12 @@ fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), Tran
         Selection::One { pick, target } => {
             let image = pick_one(&bundle, pick.as_deref())?;
             let mut collection = Collection::default();
-            collect_image(&bundle, image, &target.clone().with_default_tag(), &mut collection)?;
+            collect_image(
+                &bundle,
+                image,
+                &target.clone().with_default_tag(),
+                &mut collection,
+            )?;
             collection
         }
         Selection::Mapped { only, .. } => {
@@ -104,7 +112,9 @@ fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
     if only.is_empty() {
         return;
     }
-    let missing = only.iter().filter(|wish| !collection.images.iter().any(|image| image.reference == **wish));
+    let missing = only
+        .iter()
+        .filter(|wish| !collection.images.iter().any(|image| image.reference == **wish));
     let failures: Vec<_> = missing
         .map(|reference| Failure {
             reference: reference.clone(),
@@ -113,13 +123,17 @@ fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
             class: crate::Class::NotFound,
         })
         .collect();
-    collection.failed.retain(|failure| only.contains(&failure.reference));
+    collection
+        .failed
+        .retain(|failure| only.contains(&failure.reference));
     collection.failed.extend(failures);
     collection.images.retain(|image| only.contains(&image.reference));
 }
 
 fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImage, TransferError> {
-    let wish = pick.and_then(|pick| Reference::parse(pick).ok()).map(Reference::with_default_tag);
+    let wish = pick
+        .and_then(|pick| Reference::parse(pick).ok())
+        .map(Reference::with_default_tag);
     let is_wanted = |image: &&BundleImage| match pick {
         None => true,
         Some(pick) => image.name == pick || (wish.is_some() && image.reference == wish),
@@ -129,7 +143,12 @@ fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImag
         [image] => Ok(image),
         _ => Err(TransferError::NotOneImage {
             bundle: bundle.path().to_owned(),
-            names: bundle.images().iter().map(|image| image.name.clone()).collect::<Vec<_>>().join(", "),
+            names: bundle
+                .images()
+                .iter()
+                .map(|image| image.name.clone())
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }
@@ -142,7 +161,10 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
     let mut collection = Collection::default();
     for image in bundle.images() {
         let Some(reference) = image.reference.clone() else {
-            return Err(TransferError::Unnamed { name: image.name.clone(), bundle: bundle.path().to_owned() });
+            return Err(TransferError::Unnamed {
+                name: image.name.clone(),
+                bundle: bundle.path().to_owned(),
+            });
         };
         if let Err(error) = collect_image(bundle, image, &reference, &mut collection) {
             collection.failed.push(Failure {
@@ -185,7 +207,9 @@ fn collect_image(
     };
     // A foreign layer is pushed when the bundle carries it.
     let mut content = tree.finish();
-    content.blobs.retain(|digest, blob| !blob.descriptor.is_foreign() || bundle.contains(digest));
+    content
+        .blobs
+        .retain(|digest, blob| !blob.descriptor.is_foreign() || bundle.contains(digest));
     collection.add(found, content, true)
 }
 
@@ -196,7 +220,12 @@ impl Push<'_> {
         let plan = self.plan(&inventory);
         self.reporter.event(&Event::Planned { plan: &plan });
         if dry_run {
-            return Ok(Report { failed: self.collection.failed.clone(), plan, dry_run, ..Report::default() });
+            return Ok(Report {
+                failed: self.collection.failed.clone(),
+                plan,
+                dry_run,
+                ..Report::default()
+            });
         }
         Ok(self.run(&inventory, plan).await)
     }

@@ -90,7 +90,10 @@ impl PushSource for FromBundle {
             hashed.update(piece.ok()?).await.ok()?;
         }
         let found = hashed.finish().await.ok()?;
-        (found != *digest).then_some(TransferError::DamagedBlob { digest: *digest, found })
+        (found != *digest).then_some(TransferError::DamagedBlob {
+            digest: *digest,
+            found,
+        })
     }
 
     fn as_source(&self) -> &dyn BlobSource {
@@ -116,7 +119,13 @@ impl BlobSource for FromRegistry {
         let digest = self.blob.descriptor.digest;
         // A part cannot be checked by itself; there the target registry's own check has to do.
         let hashed = (offset == 0).then(|| self.hash.stream(digest.algorithm()));
-        let relay = Relay { body, hashed, held: None, digest, failure: Arc::clone(&self.failure) };
+        let relay = Relay {
+            body,
+            hashed,
+            held: None,
+            digest,
+            failure: Arc::clone(&self.failure),
+        };
         Ok(stream::unfold(Some(relay), Relay::next).boxed())
     }
 }
@@ -132,7 +141,10 @@ impl FromRegistry {
             }
         }
         match descriptor.is_foreign() {
-            true => Ok(self.client.external_blob(&descriptor.urls, descriptor, offset).await?),
+            true => Ok(self
+                .client
+                .external_blob(&descriptor.urls, descriptor, offset)
+                .await?),
             false => Err(last),
         }
     }
@@ -195,7 +207,11 @@ impl Relay {
             let found = hashed.finish().await?;
             if found != self.digest {
                 let source_name = "the source registry".to_owned();
-                return Err(TransferError::WrongDigest { digest: self.digest, found, source_name });
+                return Err(TransferError::WrongDigest {
+                    digest: self.digest,
+                    found,
+                    source_name,
+                });
             }
         }
         Ok(self.held.take().map(|last| (last, false)))

@@ -53,15 +53,24 @@ impl Plan {
     /// The plan for a collection of which these blobs are there already; `to` says where an image goes.
     #[must_use]
     pub fn new(collection: &Collection, bytes_there: u64, to: impl Fn(usize, &Reference) -> String) -> Self {
-        let size = |digest: &Digest| collection.blobs.get(digest).map_or(0, |blob| blob.descriptor.size);
-        let images = collection.images.iter().enumerate().map(|(position, image)| PlannedImage {
-            reference: image.reference.clone(),
-            from: image.source.clone(),
-            to: to(position, &image.reference),
-            digest: image.root.digest,
-            platforms: image.platforms.iter().map(ToString::to_string).collect(),
-            bytes: image.blobs.iter().map(size).sum(),
-        });
+        let size = |digest: &Digest| {
+            collection
+                .blobs
+                .get(digest)
+                .map_or(0, |blob| blob.descriptor.size)
+        };
+        let images = collection
+            .images
+            .iter()
+            .enumerate()
+            .map(|(position, image)| PlannedImage {
+                reference: image.reference.clone(),
+                from: image.source.clone(),
+                to: to(position, &image.reference),
+                digest: image.root.digest,
+                platforms: image.platforms.iter().map(ToString::to_string).collect(),
+                bytes: image.blobs.iter().map(size).sum(),
+            });
         let bytes = collection.blob_bytes();
         Self {
             images: images.collect(),
@@ -81,19 +90,29 @@ impl Plan {
 fn bytes_by_platform(collection: &Collection) -> BTreeMap<String, u64> {
     let mut blobs: BTreeMap<String, BTreeMap<Digest, u64>> = BTreeMap::new();
     for image in &collection.images {
-        let views = image.manifests.iter().filter_map(|digest| collection.manifests.get(digest)?.view().ok());
+        let views = image
+            .manifests
+            .iter()
+            .filter_map(|digest| collection.manifests.get(digest)?.view().ok());
         let members: Vec<_> = views.flat_map(|view| view.children().to_vec()).collect();
         for member in members {
             let Some(platform) = member.platform.as_ref().filter(|platform| !platform.is_unknown()) else {
                 continue;
             };
             let name = format!("{}/{}", platform.os, platform.architecture);
-            let Some(view) = collection.manifests.get(&member.digest).and_then(|manifest| manifest.view().ok()) else {
+            let Some(view) = collection
+                .manifests
+                .get(&member.digest)
+                .and_then(|manifest| manifest.view().ok())
+            else {
                 continue;
             };
             let entry = blobs.entry(name).or_default();
             entry.extend(view.blobs().map(|blob| (blob.digest, blob.size)));
         }
     }
-    blobs.into_iter().map(|(platform, blobs)| (platform, blobs.values().sum())).collect()
+    blobs
+        .into_iter()
+        .map(|(platform, blobs)| (platform, blobs.values().sum()))
+        .collect()
 }

@@ -14,13 +14,21 @@ pub(crate) fn prune(index: &RawManifest, keep: impl Fn(&Digest) -> bool) -> Opti
     let mut value: Value = serde_json::from_slice(&index.bytes).ok()?;
     let members = value.get_mut("manifests")?.as_array_mut()?;
     members.retain(|member| {
-        let digest = member.get("digest").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let digest = member
+            .get("digest")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok());
         digest.is_some_and(|digest| keep(&digest))
     });
     // Docker's manifest list has no annotations; strict readers of it would stumble.
     if index.media_type == landfall_oci::MediaType::OCI_INDEX {
-        let annotations = value.as_object_mut()?.entry("annotations").or_insert_with(|| Value::Object(Default::default()));
-        annotations.as_object_mut()?.insert(ORIGINAL.to_owned(), Value::String(index.digest.to_string()));
+        let annotations = value
+            .as_object_mut()?
+            .entry("annotations")
+            .or_insert_with(|| Value::Object(Default::default()));
+        annotations
+            .as_object_mut()?
+            .insert(ORIGINAL.to_owned(), Value::String(index.digest.to_string()));
     }
     let bytes = Bytes::from(serde_json::to_vec(&value).ok()?);
     let digest = landfall_hash::digest(index.digest.algorithm(), &bytes);
@@ -43,10 +51,15 @@ mod tests {
         let digest = landfall_hash::digest(Algorithm::Sha256, &bytes);
         let index = RawManifest::new(None, digest, bytes).unwrap();
         let pruned = prune(&index, |digest| digest.as_bytes()[0] != 2).unwrap();
-        let View::Index(view) = pruned.view().unwrap() else { panic!() };
+        let View::Index(view) = pruned.view().unwrap() else {
+            panic!()
+        };
         assert_eq!(view.manifests, [member(1), member(3)]);
         assert_eq!(view.annotations[ORIGINAL], digest.to_string());
         assert!(std::str::from_utf8(&pruned.bytes).unwrap().contains("\"odd\""));
-        assert_eq!(prune(&index, |digest| digest.as_bytes()[0] != 2).unwrap().digest, pruned.digest);
+        assert_eq!(
+            prune(&index, |digest| digest.as_bytes()[0] != 2).unwrap().digest,
+            pruned.digest
+        );
     }
 }

@@ -42,13 +42,22 @@ pub async fn pull(
     let place = options.directory.display().to_string();
     let plan = Plan::new(&collection, 0, |_, _| place.clone());
     reporter.event(&Event::Planned { plan: &plan });
-    let mut report = Report { plan, failed: collection.failed.clone(), dry_run: options.dry_run, ..Report::default() };
+    let mut report = Report {
+        plan,
+        failed: collection.failed.clone(),
+        dry_run: options.dry_run,
+        ..Report::default()
+    };
     if options.dry_run || collection.images.is_empty() {
         return Ok(report);
     }
     let root = options.directory.clone();
     let directory = blocking(move || LayoutDir::open(&root)).await?;
-    let fetcher = Fetcher { client, hash, reporter };
+    let fetcher = Fetcher {
+        client,
+        hash,
+        reporter,
+    };
     let fetches = stream::iter(collection.biggest_first())
         .map(|digest| fetch(fetcher, &collection.blobs[&digest], &directory))
         .buffer_unordered(options.jobs.max(1));
@@ -60,7 +69,11 @@ pub async fn pull(
         }
     }
     publish(&collection, directory.clone()).await?;
-    report.done = collection.images.iter().map(|image| success(image, &place, reporter)).collect();
+    report.done = collection
+        .images
+        .iter()
+        .map(|image| success(image, &place, reporter))
+        .collect();
     Ok(report)
 }
 
@@ -86,14 +99,19 @@ async fn publish(collection: &Collection, directory: LayoutDir) -> Result<(), Tr
     let manifests: Vec<RawManifest> = collection.manifests.values().cloned().collect();
     let images: Vec<Image> = crate::contents::contents(collection, false).images;
     blocking(move || {
-        manifests.iter().try_for_each(|manifest| directory.manifest(manifest))?;
+        manifests
+            .iter()
+            .try_for_each(|manifest| directory.manifest(manifest))?;
         directory.publish(&images)
     })
     .await
 }
 
 fn success(image: &crate::Image, place: &str, reporter: &Arc<dyn Reporter>) -> Success {
-    reporter.event(&Event::ImageFinished { reference: &image.reference, target: None });
+    reporter.event(&Event::ImageFinished {
+        reference: &image.reference,
+        target: None,
+    });
     Success {
         reference: image.reference.clone(),
         target: place.to_owned(),

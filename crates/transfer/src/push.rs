@@ -54,7 +54,10 @@ pub(crate) struct Inventory {
 impl Inventory {
     /// Bytes that need not move: blobs that are there, and blobs that only complete images need.
     fn bytes_there(&self, push: &Push<'_>) -> u64 {
-        let needed: BTreeSet<_> = push.incomplete(self).flat_map(|(_, image)| &image.blobs).collect();
+        let needed: BTreeSet<_> = push
+            .incomplete(self)
+            .flat_map(|(_, image)| &image.blobs)
+            .collect();
         let there = |digest: &Digest| !needed.contains(digest) || self.blobs.contains_key(digest);
         let blobs = push.collection.blobs.iter().filter(|(digest, _)| there(digest));
         blobs.map(|(_, blob)| blob.descriptor.size).sum()
@@ -66,8 +69,16 @@ impl Push<'_> {
     pub(crate) async fn inventory(&self) -> Result<Inventory, TransferError> {
         let heads: Vec<_> = stream::iter(self.collection.images.iter().zip(self.targets).enumerate())
             .map(|(position, (image, target))| async move {
-                let head = self.client.head_manifest(target.registry(), target.repository(), &target.target()).await;
-                head.map(|head| (position, head.is_some_and(|head| head.digest == image.root.digest)))
+                let head = self
+                    .client
+                    .head_manifest(target.registry(), target.repository(), &target.target())
+                    .await;
+                head.map(|head| {
+                    (
+                        position,
+                        head.is_some_and(|head| head.digest == image.root.digest),
+                    )
+                })
             })
             .buffer_unordered(SMALL_AT_ONCE)
             .collect()
@@ -81,7 +92,9 @@ impl Push<'_> {
                     inventory.complete.insert(position);
                 }
                 Ok(_) => {}
-                Err(error) if matches!(error.class(), Class::Unreachable | Class::Credentials) => return Err(error),
+                Err(error) if matches!(error.class(), Class::Unreachable | Class::Credentials) => {
+                    return Err(error);
+                }
                 Err(_) => {}
             }
         }
@@ -96,14 +109,26 @@ impl Push<'_> {
         Ok(inventory)
     }
 
-    async fn find_blob(&self, digest: Digest, repositories: &[(Registry, Repository)]) -> Option<(Digest, Repository)> {
+    async fn find_blob(
+        &self,
+        digest: Digest,
+        repositories: &[(Registry, Repository)],
+    ) -> Option<(Digest, Repository)> {
         let (registry, repository) = repositories.first()?;
-        let there = self.client.has_blob(registry, repository, &digest).await.unwrap_or(false);
+        let there = self
+            .client
+            .has_blob(registry, repository, &digest)
+            .await
+            .unwrap_or(false);
         there.then(|| (digest, repository.clone()))
     }
 
     fn incomplete<'s>(&'s self, inventory: &'s Inventory) -> impl Iterator<Item = (usize, &'s Image)> + 's {
-        self.collection.images.iter().enumerate().filter(|(position, _)| !inventory.complete.contains(position))
+        self.collection
+            .images
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| !inventory.complete.contains(position))
     }
 
     /// For each blob that has to be in a repository: all repositories that need it, in the order of the list.
@@ -124,7 +149,9 @@ impl Push<'_> {
 
     /// The plan of this push.
     pub(crate) fn plan(&self, inventory: &Inventory) -> Plan {
-        Plan::new(self.collection, inventory.bytes_there(self), |position, _| self.targets[position].to_string())
+        Plan::new(self.collection, inventory.bytes_there(self), |position, _| {
+            self.targets[position].to_string()
+        })
     }
 
     /// Does it.
@@ -134,7 +161,10 @@ impl Push<'_> {
         let (lost, pushed) = (&lost, &pushed);
         let results: Vec<_> = stream::iter(self.collection.images.iter().enumerate())
             .map(|(position, image)| async move {
-                (position, self.finish_image(position, image, inventory, lost, pushed).await)
+                (
+                    position,
+                    self.finish_image(position, image, inventory, lost, pushed).await,
+                )
             })
             .buffered(SMALL_AT_ONCE)
             .collect()
@@ -155,8 +185,12 @@ impl Push<'_> {
             match result {
                 Ok(success) => report.done.push(success),
                 Err((class, reason)) => {
-                    let failure =
-                        Failure { reference: image.reference.clone(), asked: image.asked.clone(), reason, class };
+                    let failure = Failure {
+                        reference: image.reference.clone(),
+                        asked: image.asked.clone(),
+                        reason,
+                        class,
+                    };
                     self.reporter.event(&Event::ImageFailed { failure: &failure });
                     report.failed.push(failure);
                 }
@@ -197,12 +231,19 @@ impl Push<'_> {
         let how = if inventory.blobs.contains_key(&digest) {
             How::AlreadyThere
         } else {
-            self.reporter.event(&Event::BlobStarted { digest, size, already: 0 });
-            self.upload(blob, registry, first, &self.origin.siblings(blob, registry)).await?
+            self.reporter.event(&Event::BlobStarted {
+                digest,
+                size,
+                already: 0,
+            });
+            self.upload(blob, registry, first, &self.origin.siblings(blob, registry))
+                .await?
         };
         self.reporter.event(&Event::BlobFinished { digest, size, how });
         let mounts = stream::iter(others).map(|(registry, repository)| async move {
-            self.upload(blob, registry, repository, std::slice::from_ref(first)).await.map(|_| ())
+            self.upload(blob, registry, repository, std::slice::from_ref(first))
+                .await
+                .map(|_| ())
         });
         let mut mounts = std::pin::pin!(mounts.buffer_unordered(4));
         while let Some(mounted) = mounts.next().await {
@@ -220,7 +261,9 @@ impl Push<'_> {
     ) -> Result<How, TransferError> {
         let descriptor = &blob.descriptor;
         let Some(source) = self.origin.source(blob, self.hash) else {
-            return Err(TransferError::BlobMissing { digest: descriptor.digest });
+            return Err(TransferError::BlobMissing {
+                digest: descriptor.digest,
+            });
         };
         let counted = Counted {
             source: source.as_source(),
@@ -228,7 +271,10 @@ impl Push<'_> {
             digest: descriptor.digest,
             position: Arc::default(),
         };
-        let pushed = self.client.push_blob(registry, repository, descriptor, &counted, mount_from).await;
+        let pushed = self
+            .client
+            .push_blob(registry, repository, descriptor, &counted, mount_from)
+            .await;
         match pushed {
             Ok(Pushed::AlreadyThere) => Ok(How::AlreadyThere),
             Ok(Pushed::Mounted(_)) => {
@@ -240,7 +286,10 @@ impl Push<'_> {
                 self.counts.bytes.fetch_add(descriptor.size, Ordering::Relaxed);
                 Ok(How::Moved)
             }
-            Err(error) => Err(source.blame(&descriptor.digest, self.hash).await.unwrap_or_else(|| error.into())),
+            Err(error) => Err(source
+                .blame(&descriptor.digest, self.hash)
+                .await
+                .unwrap_or_else(|| error.into())),
         }
     }
 
@@ -254,8 +303,16 @@ impl Push<'_> {
     ) -> Result<Success, (Class, String)> {
         let target = &self.targets[position];
         let finished = |digest, remark: Option<String>| {
-            self.reporter.event(&Event::ImageFinished { reference: &image.reference, target: Some(target) });
-            Success { reference: image.reference.clone(), target: target.to_string(), digest, remark }
+            self.reporter.event(&Event::ImageFinished {
+                reference: &image.reference,
+                target: Some(target),
+            });
+            Success {
+                reference: image.reference.clone(),
+                target: target.to_string(),
+                digest,
+                remark,
+            }
         };
         if inventory.complete.contains(&position) {
             return Ok(finished(image.root.digest, Some("already there".to_owned())));
@@ -287,12 +344,20 @@ impl Push<'_> {
                 .insert((repository.clone(), *digest));
             if fresh {
                 let manifest = self.manifest(digest)?;
-                self.client.push_manifest(registry, repository, &Target::Digest(*digest), manifest).await?;
+                self.client
+                    .push_manifest(registry, repository, &Target::Digest(*digest), manifest)
+                    .await?;
             }
         }
         let root = self.manifest(root)?;
-        let place = target.tag().map_or(Target::Digest(root.digest), |tag| Target::Tag(tag.clone()));
-        let error = match self.client.push_manifest(registry, repository, &place, root).await {
+        let place = target
+            .tag()
+            .map_or(Target::Digest(root.digest), |tag| Target::Tag(tag.clone()));
+        let error = match self
+            .client
+            .push_manifest(registry, repository, &place, root)
+            .await
+        {
             Ok(()) => return Ok((root.digest, None)),
             Err(error) => error,
         };
@@ -303,7 +368,9 @@ impl Push<'_> {
         }
         let kept: BTreeSet<_> = image.manifests.iter().collect();
         let pruned = prune(root, |digest| kept.contains(digest)).ok_or(TransferError::Nothing)?;
-        self.client.push_manifest(registry, repository, &place, &pruned).await?;
+        self.client
+            .push_manifest(registry, repository, &place, &pruned)
+            .await?;
         let remark = format!(
             "the registry refuses an index with platforms left out, so a smaller one was pushed ({} instead of {})",
             pruned.digest, root.digest
@@ -312,12 +379,20 @@ impl Push<'_> {
     }
 
     fn manifest(&self, digest: &Digest) -> Result<&RawManifest, TransferError> {
-        self.collection.manifests.get(digest).ok_or(TransferError::BlobMissing { digest: *digest })
+        self.collection
+            .manifests
+            .get(digest)
+            .ok_or(TransferError::BlobMissing { digest: *digest })
     }
 
     async fn verify(&self, target: &Reference, pushed: Digest) -> Result<(), TransferError> {
-        let place = target.tag().map_or(Target::Digest(pushed), |tag| Target::Tag(tag.clone()));
-        let head = self.client.head_manifest(target.registry(), target.repository(), &place).await?;
+        let place = target
+            .tag()
+            .map_or(Target::Digest(pushed), |tag| Target::Tag(tag.clone()));
+        let head = self
+            .client
+            .head_manifest(target.registry(), target.repository(), &place)
+            .await?;
         match head {
             Some(head) if head.digest == pushed => Ok(()),
             other => Err(TransferError::NotAsPushed {
@@ -347,7 +422,10 @@ impl BlobSource for Counted<'_> {
         let digest = self.digest;
         let before = self.position.swap(offset, Ordering::Relaxed);
         if before > offset {
-            self.reporter.event(&Event::BlobRestarted { digest, bytes: before - offset });
+            self.reporter.event(&Event::BlobRestarted {
+                digest,
+                bytes: before - offset,
+            });
         }
         let (reporter, position) = (Arc::clone(&self.reporter), Arc::clone(&self.position));
         let counted = self.source.open(offset).await?.inspect(move |chunk| {

@@ -37,13 +37,21 @@ pub async fn resolve(
     client: &Client,
     reporter: &Arc<dyn Reporter>,
 ) -> Collection {
-    reporter.event(&Event::Resolving { images: entries.len() });
-    let resolver = Resolver { options, client, known: Mutex::default() };
+    reporter.event(&Event::Resolving {
+        images: entries.len(),
+    });
+    let resolver = Resolver {
+        options,
+        client,
+        known: Mutex::default(),
+    };
     let resolver = &resolver;
     let mut results: Vec<_> = stream::iter(entries.iter().enumerate())
         .map(|(position, entry)| async move {
             let result = resolver.image(entry).await;
-            reporter.event(&Event::Resolved { reference: &entry.reference });
+            reporter.event(&Event::Resolved {
+                reference: &entry.reference,
+            });
             (position, result)
         })
         .buffer_unordered(IMAGES_AT_ONCE)
@@ -52,8 +60,8 @@ pub async fn resolve(
     results.sort_by_key(|(position, _)| *position);
     let mut collection = Collection::default();
     for ((_, result), entry) in results.into_iter().zip(entries) {
-        let added = result
-            .and_then(|(found, content)| collection.add(found, content, options.include_foreign));
+        let added =
+            result.and_then(|(found, content)| collection.add(found, content, options.include_foreign));
         if let Err(error) = added {
             collection.failed.push(failure(entry, &error));
         }
@@ -116,7 +124,11 @@ impl Resolver<'_> {
     async fn first_of(&self, candidates: &[Reference]) -> Result<(Reference, RawManifest), TransferError> {
         let mut absent = TransferError::Nothing;
         for (position, place) in candidates.iter().enumerate() {
-            match self.client.manifest(place.registry(), place.repository(), &place.target()).await {
+            match self
+                .client
+                .manifest(place.registry(), place.repository(), &place.target())
+                .await
+            {
                 Ok(manifest) => return Ok((place.clone(), manifest)),
                 Err(error) => {
                     let error = TransferError::from(error);
@@ -141,17 +153,21 @@ impl Resolver<'_> {
             return Ok(known.clone());
         }
         let target = Target::Digest(member.digest);
-        let manifest = self.client.manifest(registry, repository, &target).await.map_err(|error| {
-            let error = TransferError::from(error);
-            match (error.class(), &member.platform) {
-                (Class::NotFound, Some(platform)) => TransferError::MemberMissing {
-                    name: format!("{registry}/{repository}"),
-                    platform: platform.to_string(),
-                    digest: member.digest,
-                },
-                _ => error,
-            }
-        })?;
+        let manifest = self
+            .client
+            .manifest(registry, repository, &target)
+            .await
+            .map_err(|error| {
+                let error = TransferError::from(error);
+                match (error.class(), &member.platform) {
+                    (Class::NotFound, Some(platform)) => TransferError::MemberMissing {
+                        name: format!("{registry}/{repository}"),
+                        platform: platform.to_string(),
+                        digest: member.digest,
+                    },
+                    _ => error,
+                }
+            })?;
         self.known().insert(member.digest, manifest.clone());
         Ok(manifest)
     }
@@ -162,7 +178,10 @@ impl Resolver<'_> {
         config: &Descriptor,
     ) -> Result<Vec<u8>, TransferError> {
         if config.size > MAX_CONFIG_BYTES {
-            return Err(TransferError::ConfigTooLarge { digest: config.digest, size: config.size });
+            return Err(TransferError::ConfigTooLarge {
+                digest: config.digest,
+                size: config.size,
+            });
         }
         let mut stream = self.client.blob(registry, repository, config, 0).await?;
         let mut bytes = Vec::new();
@@ -181,6 +200,8 @@ impl Resolver<'_> {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, RawManifest>> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -53,7 +53,13 @@ pub async fn save(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     let collection = resolve(entries, &options.resolve, client, reporter).await;
-    let run = Save { options, client, hash, reporter, moved: Moved::default() };
+    let run = Save {
+        options,
+        client,
+        hash,
+        reporter,
+        moved: Moved::default(),
+    };
     run.run(collection).await
 }
 
@@ -75,7 +81,8 @@ impl Save<'_> {
     async fn run(&self, mut collection: Collection) -> Result<Report, TransferError> {
         let plan = self.plan(&collection).await?;
         self.reporter.event(&Event::Planned { plan: &plan });
-        let blocked = collection.images.is_empty() || (!collection.failed.is_empty() && !self.options.allow_missing);
+        let blocked =
+            collection.images.is_empty() || (!collection.failed.is_empty() && !self.options.allow_missing);
         if self.options.dry_run || blocked {
             return Ok(self.report(plan, Vec::new(), collection));
         }
@@ -93,7 +100,11 @@ impl Save<'_> {
             }
             // Without the images that were lost the bundle has another layout: what was fetched is carried over.
         }
-        let done = collection.images.iter().map(|image| self.success(image)).collect();
+        let done = collection
+            .images
+            .iter()
+            .map(|image| self.success(image))
+            .collect();
         Ok(self.report(plan, done, collection))
     }
 
@@ -113,17 +124,25 @@ impl Save<'_> {
     }
 
     fn layout(&self, collection: &Collection) -> Result<Layout, TransferError> {
-        Ok(Layout::plan(&contents::contents(collection, self.options.resolve.from.is_some()))?)
+        Ok(Layout::plan(&contents::contents(
+            collection,
+            self.options.resolve.from.is_some(),
+        ))?)
     }
 
     async fn open(&self, collection: &Collection) -> Result<Writer, TransferError> {
         let layout = self.layout(collection)?;
         let path = self.options.output.clone();
-        let options = WriterOptions { overwrite: self.options.overwrite, ..WriterOptions::default() };
+        let options = WriterOptions {
+            overwrite: self.options.overwrite,
+            ..WriterOptions::default()
+        };
         let (writer, resume) =
             tokio::task::spawn_blocking(move || Writer::open_with(&path, layout, options)).await??;
         if resume != Resume::default() {
-            self.reporter.event(&Event::Note { message: &continued(&resume) });
+            self.reporter.event(&Event::Note {
+                message: &continued(&resume),
+            });
         }
         Ok(writer)
     }
@@ -134,12 +153,24 @@ impl Save<'_> {
         collection: &Collection,
         writer: &Writer,
     ) -> Result<BTreeMap<Digest, String>, TransferError> {
-        let fetcher = Fetcher { client: self.client, hash: self.hash, reporter: self.reporter };
-        let pending: BTreeMap<_, _> = writer.pending().into_iter().map(|blob| (blob.digest, blob)).collect();
+        let fetcher = Fetcher {
+            client: self.client,
+            hash: self.hash,
+            reporter: self.reporter,
+        };
+        let pending: BTreeMap<_, _> = writer
+            .pending()
+            .into_iter()
+            .map(|blob| (blob.digest, blob))
+            .collect();
         let order = collection.biggest_first();
         for digest in order.iter().filter(|digest| !pending.contains_key(digest)) {
             let size = collection.blobs[digest].descriptor.size;
-            self.reporter.event(&Event::BlobFinished { digest: *digest, size, how: How::AlreadyThere });
+            self.reporter.event(&Event::BlobFinished {
+                digest: *digest,
+                size,
+                how: How::AlreadyThere,
+            });
         }
         let work = order.iter().filter_map(|digest| pending.get(digest).cloned());
         let fetches = stream::iter(work)
@@ -175,8 +206,14 @@ impl Save<'_> {
         };
         if result.is_ok() {
             self.moved.blobs.fetch_add(1, Ordering::Relaxed);
-            self.moved.bytes.fetch_add(size.saturating_sub(written), Ordering::Relaxed);
-            self.reporter.event(&Event::BlobFinished { digest, size, how: How::Moved });
+            self.moved
+                .bytes
+                .fetch_add(size.saturating_sub(written), Ordering::Relaxed);
+            self.reporter.event(&Event::BlobFinished {
+                digest,
+                size,
+                how: How::Moved,
+            });
         }
         (digest, result)
     }
@@ -187,7 +224,10 @@ impl Save<'_> {
     }
 
     fn success(&self, image: &crate::collection::Image) -> Success {
-        self.reporter.event(&Event::ImageFinished { reference: &image.reference, target: None });
+        self.reporter.event(&Event::ImageFinished {
+            reference: &image.reference,
+            target: None,
+        });
         Success {
             reference: image.reference.clone(),
             target: self.options.output.display().to_string(),
@@ -231,7 +271,11 @@ struct Syncer<'a> {
 
 impl<'a> Syncer<'a> {
     fn new(writer: &'a Writer) -> Self {
-        Self { writer, running: None, last: Instant::now() }
+        Self {
+            writer,
+            running: None,
+            last: Instant::now(),
+        }
     }
 
     /// Begins a sync if it is time for one.

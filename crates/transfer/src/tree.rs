@@ -81,7 +81,10 @@ impl Tree {
     #[must_use]
     pub fn unchecked_config(&self) -> Option<&Descriptor> {
         let chosen = self.platforms != PlatformSet::All;
-        self.single.as_ref().map(|single| &single.config).filter(|config| chosen && config.media_type.is_image_config())
+        self.single
+            .as_ref()
+            .map(|single| &single.config)
+            .filter(|config| chosen && config.media_type.is_image_config())
     }
 
     /// Compares an image's own platform with the ones asked for.
@@ -109,11 +112,15 @@ impl Tree {
     /// none of the wanted platforms, [`TransferError::TooDeep`].
     pub fn add(&mut self, manifest: RawManifest) -> Result<(), TransferError> {
         if self.manifests.len() >= MAX_MANIFESTS {
-            return Err(TransferError::TooDeep { name: self.name.clone(), limit: MAX_MANIFESTS });
+            return Err(TransferError::TooDeep {
+                name: self.name.clone(),
+                limit: MAX_MANIFESTS,
+            });
         }
-        let view = manifest
-            .view()
-            .map_err(|source| TransferError::Manifest { name: format!("{}@{}", self.name, manifest.digest), source })?;
+        let view = manifest.view().map_err(|source| TransferError::Manifest {
+            name: format!("{}@{}", self.name, manifest.digest),
+            source,
+        })?;
         match view {
             View::Index(index) => self.add_index(&index.manifests)?,
             View::Image(image) => self.add_image(*image),
@@ -150,10 +157,16 @@ impl Tree {
     }
 
     fn add_image(&mut self, image: Manifest) {
-        let config = Blob { descriptor: image.config.clone(), is_config: true };
+        let config = Blob {
+            descriptor: image.config.clone(),
+            is_config: true,
+        };
         self.layers.insert(image.config.digest, config);
         for layer in &image.layers {
-            let blob = Blob { descriptor: layer.clone(), is_config: false };
+            let blob = Blob {
+                descriptor: layer.clone(),
+                is_config: false,
+            };
             self.layers.entry(layer.digest).or_insert(blob);
         }
         if self.manifests.is_empty() {
@@ -162,8 +175,11 @@ impl Tree {
     }
 
     fn not_offered<'a>(&self, offered: impl IntoIterator<Item = &'a Platform>) -> TransferError {
-        let offered: BTreeSet<_> =
-            offered.into_iter().filter(|platform| !platform.is_unknown()).map(ToString::to_string).collect();
+        let offered: BTreeSet<_> = offered
+            .into_iter()
+            .filter(|platform| !platform.is_unknown())
+            .map(ToString::to_string)
+            .collect();
         TransferError::PlatformNotOffered {
             name: self.name.clone(),
             wanted: self.platforms.to_string(),

@@ -25,7 +25,10 @@ pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
     let mut seen = HashSet::new();
     entries.retain(|entry| seen.insert(entry.reference.clone()));
     let mapping = mapping(args.target);
-    let engine = connect::engine(&args.registry, Audience::Registry(mapping.destination.registry.clone()))?;
+    let engine = connect::engine(
+        &args.registry,
+        Audience::Registry(mapping.destination.registry.clone()),
+    )?;
     let options = CopyOptions {
         resolve: resolve_options(args.source),
         mapping,
@@ -38,6 +41,15 @@ pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
     let started = Instant::now();
     let report = copy(&entries, &options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
-    let failed_list = args.run.failed_list.unwrap_or_else(|| PathBuf::from("landfall-copy.failed.txt"));
-    Ok(Ending { verb: "copy", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+    let failed_list = args
+        .run
+        .failed_list
+        .unwrap_or_else(|| PathBuf::from("landfall-copy.failed.txt"));
+    Ok(Ending {
+        verb: "copy",
+        output,
+        failed_list,
+        elapsed: started.elapsed(),
+    }
+    .tell(&report))
 }

@@ -30,12 +30,25 @@ fn lint(args: &Lint) -> Result<Exit, Failure> {
         Output::Text => {
             for note in &list.notes {
                 let level = if note.is_error() { "error" } else { "note" };
-                out::result(&format!("{}:{}: {level}: {}\n", args.list.display(), note.line, note.message));
+                out::result(&format!(
+                    "{}:{}: {level}: {}\n",
+                    args.list.display(),
+                    note.line,
+                    note.message
+                ));
             }
             let (images, notes) = (list.entries.len(), list.notes.len() - errors);
-            let parts = [human::count(images, "image"), human::count(notes, "note"), human::count(errors, "error")];
+            let parts = [
+                human::count(images, "image"),
+                human::count(notes, "note"),
+                human::count(errors, "error"),
+            ];
             out::result(&format!("{}\n", parts.join(", ")));
         }
     }
-    Ok(if errors == 0 { Exit::Complete } else { Exit::Partial })
+    Ok(if errors == 0 {
+        Exit::Complete
+    } else {
+        Exit::Partial
+    })
 }

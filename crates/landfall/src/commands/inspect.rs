@@ -19,15 +19,25 @@ pub(crate) fn run(args: &Inspect) -> Result<Exit, Failure> {
         Output::Text => {
             out::result(&table(&collection));
             for missing in &missing {
-                out::result(&format!("MISSING  {}\n         {}\n", missing.asked, missing.reason));
+                out::result(&format!(
+                    "MISSING  {}\n         {}\n",
+                    missing.asked, missing.reason
+                ));
             }
             for failure in &collection.failed {
-                out::result(&format!("DAMAGED  {}\n         {}\n", failure.asked, failure.reason));
+                out::result(&format!(
+                    "DAMAGED  {}\n         {}\n",
+                    failure.asked, failure.reason
+                ));
             }
             out::result(&totals(&collection));
         }
     }
-    Ok(if collection.failed.is_empty() { Exit::Complete } else { Exit::Damaged })
+    Ok(if collection.failed.is_empty() {
+        Exit::Complete
+    } else {
+        Exit::Damaged
+    })
 }
 
 fn document(bundle: &Bundle, collection: &Collection) -> serde_json::Value {
@@ -44,17 +54,29 @@ fn document(bundle: &Bundle, collection: &Collection) -> serde_json::Value {
 
 fn table(collection: &Collection) -> String {
     let plan = Plan::new(collection, 0, |_, _| String::new());
-    let rows = plan.images.iter().zip(&collection.images).map(|(planned, image)| {
-        let mut platforms = match planned.platforms.as_slice() {
-            [] => "-".to_owned(),
-            platforms => platforms.join(" "),
-        };
-        if !image.omitted.is_empty() {
-            platforms += &format!(" ({} left out)", image.omitted.len());
-        }
-        vec![planned.reference.familiar(), planned.digest.to_string(), human::bytes(planned.bytes), platforms]
-    });
-    human::table(&["IMAGE", "DIGEST", "SIZE>", "PLATFORMS"], &rows.collect::<Vec<_>>())
+    let rows = plan
+        .images
+        .iter()
+        .zip(&collection.images)
+        .map(|(planned, image)| {
+            let mut platforms = match planned.platforms.as_slice() {
+                [] => "-".to_owned(),
+                platforms => platforms.join(" "),
+            };
+            if !image.omitted.is_empty() {
+                platforms += &format!(" ({} left out)", image.omitted.len());
+            }
+            vec![
+                planned.reference.familiar(),
+                planned.digest.to_string(),
+                human::bytes(planned.bytes),
+                platforms,
+            ]
+        });
+    human::table(
+        &["IMAGE", "DIGEST", "SIZE>", "PLATFORMS"],
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 fn totals(collection: &Collection) -> String {

@@ -16,11 +16,17 @@ use crate::{lists, progress};
 
 pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let only = match &args.list {
-        Some(path) => lists::read(path, context.quiet)?.into_iter().map(|entry| entry.reference).collect(),
+        Some(path) => lists::read(path, context.quiet)?
+            .into_iter()
+            .map(|entry| entry.reference)
+            .collect(),
         None => Vec::new(),
     };
     let mapping = mapping(args.target);
-    let engine = connect::engine(&args.registry, Audience::Registry(mapping.destination.registry.clone()))?;
+    let engine = connect::engine(
+        &args.registry,
+        Audience::Registry(mapping.destination.registry.clone()),
+    )?;
     let options = LoadOptions {
         bundle: args.bundle,
         selection: Selection::Mapped { mapping, only },
@@ -32,10 +38,23 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let started = Instant::now();
     let report = load(&options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
-    let failed_list = args.run.failed_list.unwrap_or_else(|| PathBuf::from("landfall-load.failed.txt"));
-    Ok(Ending { verb: "load", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+    let failed_list = args
+        .run
+        .failed_list
+        .unwrap_or_else(|| PathBuf::from("landfall-load.failed.txt"));
+    Ok(Ending {
+        verb: "load",
+        output,
+        failed_list,
+        elapsed: started.elapsed(),
+    }
+    .tell(&report))
 }
 
 pub(crate) fn mapping(target: TargetArgs) -> Mapping {
-    Mapping { destination: target.registry, rules: target.map, rancher_names: target.rancher_names }
+    Mapping {
+        destination: target.registry,
+        rules: target.map,
+        rancher_names: target.rancher_names,
+    }
 }

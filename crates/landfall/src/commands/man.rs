@@ -24,8 +24,16 @@ pub(crate) fn pages(args: &Man) -> Result<Exit, Failure> {
     root.build();
     let mut waiting = vec![root];
     while let Some(command) = waiting.pop() {
-        waiting.extend(command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help").cloned());
-        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        waiting.extend(
+            command
+                .get_subcommands()
+                .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+                .cloned(),
+        );
+        let name = command
+            .get_display_name()
+            .unwrap_or_else(|| command.get_name())
+            .to_owned();
         let path = folder.join(format!("{name}.1"));
         let mut page = Vec::new();
         let rendered = clap_mangen::Man::new(command).title(name).render(&mut page);

@@ -16,23 +16,56 @@ use crate::summary::Ending;
 
 pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
     let text = args.image.familiar();
-    let entries = [Entry { reference: args.image.with_default_tag(), text, line: 1 }];
-    let registry = args.source.from.as_ref().map_or(entries[0].reference.registry(), |from| &from.registry);
+    let entries = [Entry {
+        reference: args.image.with_default_tag(),
+        text,
+        line: 1,
+    }];
+    let registry = args
+        .source
+        .from
+        .as_ref()
+        .map_or(entries[0].reference.registry(), |from| &from.registry);
     let engine = connect::engine(&args.registry, Audience::Registry(registry.clone()))?;
     let resolve = resolve_options(args.source);
-    let (jobs, dry_run, output) = (usize::from(args.run.jobs), args.run.dry_run, args.run.output.output);
-    let failed_list = args.run.failed_list.unwrap_or_else(|| connect::beside(&args.out, ".failed.txt"));
+    let (jobs, dry_run, output) = (
+        usize::from(args.run.jobs),
+        args.run.dry_run,
+        args.run.output.output,
+    );
+    let failed_list = args
+        .run
+        .failed_list
+        .unwrap_or_else(|| connect::beside(&args.out, ".failed.txt"));
     let reporter = progress::reporter(output, context.quiet || dry_run);
     let started = Instant::now();
     let is_tar = args.out.extension().is_some_and(|extension| extension == "tar") && !args.out.is_dir();
     let report = if is_tar {
         let (overwrite, allow_missing) = (args.overwrite, false);
-        let options = SaveOptions { resolve, output: args.out, overwrite, allow_missing, jobs, dry_run };
+        let options = SaveOptions {
+            resolve,
+            output: args.out,
+            overwrite,
+            allow_missing,
+            jobs,
+            dry_run,
+        };
         save(&entries, &options, &engine.client, &engine.hash, &reporter).await?
     } else {
-        let options = PullOptions { resolve, directory: args.out, jobs, dry_run };
+        let options = PullOptions {
+            resolve,
+            directory: args.out,
+            jobs,
+            dry_run,
+        };
         pull(&entries, &options, &engine.client, &engine.hash, &reporter).await?
     };
     drop(reporter);
-    Ok(Ending { verb: "pull", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+    Ok(Ending {
+        verb: "pull",
+        output,
+        failed_list,
+        elapsed: started.elapsed(),
+    }
+    .tell(&report))
 }

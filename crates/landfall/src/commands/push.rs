@@ -17,7 +17,10 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
     let engine = connect::engine(&args.registry, Audience::Registry(args.target.registry().clone()))?;
     let options = LoadOptions {
         bundle: args.layout,
-        selection: Selection::One { pick: args.image, target: args.target },
+        selection: Selection::One {
+            pick: args.image,
+            target: args.target,
+        },
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
@@ -26,6 +29,15 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
     let started = Instant::now();
     let report = load(&options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
-    let failed_list = args.run.failed_list.unwrap_or_else(|| PathBuf::from("landfall-push.failed.txt"));
-    Ok(Ending { verb: "push", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+    let failed_list = args
+        .run
+        .failed_list
+        .unwrap_or_else(|| PathBuf::from("landfall-push.failed.txt"));
+    Ok(Ending {
+        verb: "push",
+        output,
+        failed_list,
+        elapsed: started.elapsed(),
+    }
+    .tell(&report))
 }

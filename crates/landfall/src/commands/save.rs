@@ -20,7 +20,10 @@ pub(crate) async fn run(args: Save, context: Context) -> Result<Exit, Failure> {
         None => Audience::of(entries.iter().map(|entry| entry.reference.registry())),
     };
     let engine = connect::engine(&args.registry, audience)?;
-    let failed_list = args.run.failed_list.unwrap_or_else(|| connect::beside(&args.out, ".failed.txt"));
+    let failed_list = args
+        .run
+        .failed_list
+        .unwrap_or_else(|| connect::beside(&args.out, ".failed.txt"));
     let options = SaveOptions {
         resolve: resolve_options(args.source),
         output: args.out,
@@ -34,7 +37,13 @@ pub(crate) async fn run(args: Save, context: Context) -> Result<Exit, Failure> {
     let started = Instant::now();
     let report = save(&entries, &options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
-    Ok(Ending { verb: "save", output, failed_list, elapsed: started.elapsed() }.tell(&report))
+    Ok(Ending {
+        verb: "save",
+        output,
+        failed_list,
+        elapsed: started.elapsed(),
+    }
+    .tell(&report))
 }
 
 pub(crate) fn resolve_options(source: SourceArgs) -> ResolveOptions {

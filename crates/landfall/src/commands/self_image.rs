@@ -17,7 +17,9 @@ pub(crate) async fn run(args: SelfImage) -> Result<Exit, Failure> {
         add(&mut images, reference)?;
         Ok::<_, Failure>(images.write(&output, args.overwrite)?)
     });
-    written.await.map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
+    written
+        .await
+        .map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
     out::result(&format!("{name} is in {}\n", args.out.display()));
     Ok(Exit::Complete)
 }
@@ -26,8 +28,13 @@ pub(crate) async fn run(args: SelfImage) -> Result<Exit, Failure> {
 pub(crate) fn add(images: &mut Images, name: Reference) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Local, format!("cannot make the image: {error}"));
     let files = own_files::collect().map_err(failed)?;
-    let start = Start { entrypoint: &[own_files::PROGRAM], command: &["--help"] };
-    let manifest = images.manifest(&host_platform(), &files, &start).map_err(failed)?;
+    let start = Start {
+        entrypoint: &[own_files::PROGRAM],
+        command: &["--help"],
+    };
+    let manifest = images
+        .manifest(&host_platform(), &files, &start)
+        .map_err(failed)?;
     images.name(name, manifest);
     Ok(())
 }

@@ -17,7 +17,9 @@ pub(crate) async fn run(args: Verify, context: Context) -> Result<Exit, Failure>
     let started = Instant::now();
     let path = args.bundle.clone();
     let opened = tokio::task::spawn_blocking(move || Bundle::open(&path));
-    let bundle = opened.await.map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
+    let bundle = opened
+        .await
+        .map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
     let bar = bar(context.quiet || args.output.output == Output::Json);
     let report = verify(&bundle, &hash_service(), |event| match event {
         VerifyEvent::Started { bytes, .. } => bar.set_length(bytes),
@@ -46,7 +48,11 @@ pub(crate) async fn run(args: Verify, context: Context) -> Result<Exit, Failure>
             ));
         }
     }
-    Ok(if report.is_right() { Exit::Complete } else { Exit::Damaged })
+    Ok(if report.is_right() {
+        Exit::Complete
+    } else {
+        Exit::Damaged
+    })
 }
 
 fn bar(quiet: bool) -> indicatif::ProgressBar {
@@ -63,7 +69,9 @@ fn describe(finding: &Finding) -> String {
     match &finding.problem {
         Problem::WrongDigest { found } => format!("its bytes have the digest {found}"),
         Problem::WrongSize { declared, actual } => format!("it has {actual} bytes instead of {declared}"),
-        Problem::Missing { needed_by: Some(manifest) } => format!("it is not there, and {manifest} needs it"),
+        Problem::Missing {
+            needed_by: Some(manifest),
+        } => format!("it is not there, and {manifest} needs it"),
         Problem::Missing { needed_by: None } => "it is not there".to_owned(),
         Problem::NotAManifest { reason } => format!("it is no manifest: {reason}"),
         Problem::Unreadable { reason } => format!("it cannot be read: {reason}"),
@@ -71,9 +79,9 @@ fn describe(finding: &Finding) -> String {
 }
 
 fn document(report: &Report) -> serde_json::Value {
-    let findings = report.findings.iter().map(|finding| {
-        json!({"digest": finding.digest, "problem": describe(finding), "images": finding.images})
-    });
+    let findings = report.findings.iter().map(
+        |finding| json!({"digest": finding.digest, "problem": describe(finding), "images": finding.images}),
+    );
     json!({
         "right": report.is_right(), "blobs": report.blobs, "bytes": report.bytes,
         "left_out": report.omitted, "foreign": report.foreign, "unneeded": report.unneeded,

@@ -31,7 +31,11 @@ fn value(event: &Event<'_>, tally: &mut Tally) -> Option<Value> {
         Event::Resolving { images } => json!({"event": "resolving", "images": images}),
         Event::Resolved { reference } => json!({"event": "resolved", "reference": reference}),
         Event::Planned { plan } => json!({"event": "planned", "plan": plan}),
-        Event::BlobStarted { digest, size, already } => {
+        Event::BlobStarted {
+            digest,
+            size,
+            already,
+        } => {
             json!({"event": "blob-started", "digest": digest, "size": size, "already": already})
         }
         Event::BlobMoved { .. } if tally.is_due(EVERY) => json!({

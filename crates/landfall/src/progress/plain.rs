@@ -23,8 +23,14 @@ impl Reporter for Lines {
         let line = match event {
             Event::Resolving { images } => format!("resolving {}", human::count(*images, "image")),
             Event::Planned { plan } => summary(plan),
-            Event::ImageFinished { reference, target: Some(target) } => format!("ok      {} -> {target}", reference.familiar()),
-            Event::ImageFinished { reference, target: None } => format!("ok      {}", reference.familiar()),
+            Event::ImageFinished {
+                reference,
+                target: Some(target),
+            } => format!("ok      {} -> {target}", reference.familiar()),
+            Event::ImageFinished {
+                reference,
+                target: None,
+            } => format!("ok      {}", reference.familiar()),
             Event::ImageFailed { failure } => format!("FAILED  {}: {}", failure.asked, failure.reason),
             Event::Note { message } => format!("note: {message}"),
             Event::BlobMoved { .. } if tally.is_due(EVERY) => tally.line(),

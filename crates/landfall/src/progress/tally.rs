@@ -20,7 +20,14 @@ pub(crate) struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let now = Instant::now();
-        Self { started: now, spoken: now, total: 0, moved: 0, images: 0, resolved: 0 }
+        Self {
+            started: now,
+            spoken: now,
+            total: 0,
+            moved: 0,
+            images: 0,
+            resolved: 0,
+        }
     }
 }
 
@@ -52,7 +59,11 @@ impl Tally {
     /// Bytes a second since the first layer.
     pub(crate) fn rate(&self) -> u64 {
         let seconds = self.started.elapsed().as_secs_f64();
-        if seconds > 0.0 { (self.moved as f64 / seconds) as u64 } else { 0 }
+        if seconds > 0.0 {
+            (self.moved as f64 / seconds) as u64
+        } else {
+            0
+        }
     }
 
     /// Time left at this rate.
@@ -63,9 +74,16 @@ impl Tally {
 
     /// One line: how much of how much, rate, time left.
     pub(crate) fn line(&self) -> String {
-        let eta = self.eta().map(|eta| format!(", {} left", human::duration(eta))).unwrap_or_default();
+        let eta = self
+            .eta()
+            .map(|eta| format!(", {} left", human::duration(eta)))
+            .unwrap_or_default();
         let percent = (self.moved * 100).checked_div(self.total).unwrap_or(100).min(100);
-        let (moved, total, rate) = (human::bytes(self.moved), human::bytes(self.total), human::bytes(self.rate()));
+        let (moved, total, rate) = (
+            human::bytes(self.moved),
+            human::bytes(self.total),
+            human::bytes(self.rate()),
+        );
         format!("{percent:>3} %  {moved} of {total}, {rate}/s{eta}")
     }
 }

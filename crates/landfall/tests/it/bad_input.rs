@@ -20,17 +20,26 @@ fn refused(outcome: &Outcome, code: i32, words: &[&str]) {
 
 fn saved(workload: &Workload) -> Place {
     let place = Place::with_list(workload);
-    place.save(&FakeRegistry::with(workload).address(), "bundle.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(workload).address(), "bundle.tar", &[])
+        .ok();
     place
 }
 
 #[test]
 fn lists() {
     let place = Place::new();
-    let save = |list: &str| place.landfall(&["save", "-l", list, "-o", "bundle.tar", "--from", "127.0.0.1:1"]);
+    let save =
+        |list: &str| place.landfall(&["save", "-l", list, "-o", "bundle.tar", "--from", "127.0.0.1:1"]);
     refused(&save("none.txt"), 2, &["none.txt", "cannot read the image list"]);
-    place.scratch.write("bad.txt", "ok:1\nRancher/Upper:1\nhttps://x/y:1\n");
-    refused(&save("bad.txt"), 2, &["bad.txt:2", "lower case", "bad.txt:3", "without the scheme"]);
+    place
+        .scratch
+        .write("bad.txt", "ok:1\nRancher/Upper:1\nhttps://x/y:1\n");
+    refused(
+        &save("bad.txt"),
+        2,
+        &["bad.txt:2", "lower case", "bad.txt:3", "without the scheme"],
+    );
     place.scratch.write("empty.txt", "# nothing\n");
     refused(&save("empty.txt"), 2, &["no image in it"]);
     place.scratch.write("binary.txt", [b'a', b'\n', 0xff, 0xfe]);
@@ -43,9 +52,21 @@ fn lists() {
 fn arguments() {
     let place = Place::new();
     refused(&place.landfall(&["save", "-l", "x"]), 2, &["--out"]);
-    refused(&place.landfall(&["load", "x.tar", "-r", "http://reg:5000"]), 2, &["without a scheme"]);
-    refused(&place.landfall(&["load", "x.tar", "-r", "reg", "--map", "docker.io"]), 2, &["PREFIX=PATH"]);
-    refused(&place.landfall(&["save", "-l", "x", "-o", "y", "--platform", "linux"]), 2, &["os/architecture"]);
+    refused(
+        &place.landfall(&["load", "x.tar", "-r", "http://reg:5000"]),
+        2,
+        &["without a scheme"],
+    );
+    refused(
+        &place.landfall(&["load", "x.tar", "-r", "reg", "--map", "docker.io"]),
+        2,
+        &["PREFIX=PATH"],
+    );
+    refused(
+        &place.landfall(&["save", "-l", "x", "-o", "y", "--platform", "linux"]),
+        2,
+        &["os/architecture"],
+    );
     refused(&place.landfall(&["svae"]), 2, &["save"]);
     let outcome = place.landfall(&["load", "x.tar", "-r", "reg", "--username", "u"]);
     refused(&outcome, 2, &["--password-stdin"]);
@@ -63,7 +84,9 @@ fn bundles() {
     place.scratch.write("cut.tar", &whole[..whole.len() / 2]);
     refused(&load("cut.tar"), 4, &["cut.tar", "truncated"]);
     refused(&place.landfall(&["verify", "cut.tar"]), 4, &["truncated"]);
-    place.scratch.write("gz.tar.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+    place
+        .scratch
+        .write("gz.tar.gz", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
     refused(&load("gz.tar.gz"), 4, &["compressed"]);
 }
 
@@ -76,12 +99,21 @@ fn a_bundle_with_wrong_bytes() {
     let at = bytes.len() - 4096;
     bytes[at] ^= 1;
     place.scratch.write("bundle.tar", &bytes);
-    refused(&place.landfall(&["verify", "bundle.tar"]), 4, &["WRONG", "needed by"]);
+    refused(
+        &place.landfall(&["verify", "bundle.tar"]),
+        4,
+        &["WRONG", "needed by"],
+    );
     let target = FakeRegistry::empty();
     let outcome = place.landfall(&["load", "bundle.tar", "-r", &target.address()]);
     refused(&outcome, 1, &["the bundle is damaged", "carry it across again"]);
     for (name, root) in target.tags() {
-        assert!(workload.images.iter().any(|image| image.name() == name && image.root == root));
+        assert!(
+            workload
+                .images
+                .iter()
+                .any(|image| image.name() == name && image.root == root)
+        );
     }
     assert!(target.tags().len() < workload.images.len());
 }
@@ -93,7 +125,9 @@ fn a_full_disk() {
     let place = Place::with_list(&workload);
     fs::create_dir(place.path("small")).unwrap();
     let mounted = landfall_testkit::run(
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"]).arg(place.path("small")),
+        std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+            .arg(place.path("small")),
     );
     mounted.ok();
     let outcome = place.save(&upstream.address(), "small/bundle.tar", &[]);
@@ -110,8 +144,14 @@ fn outputs_that_cannot_be_written() {
     let outcome = place.save(&upstream.address(), "no/such/folder/bundle.tar", &[]);
     refused(&outcome, 3, &["no/such/folder"]);
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
-    refused(&place.save(&upstream.address(), "bundle.tar", &[]), 2, &["already exists"]);
-    place.save(&upstream.address(), "bundle.tar", &["--overwrite"]).ok();
+    refused(
+        &place.save(&upstream.address(), "bundle.tar", &[]),
+        2,
+        &["already exists"],
+    );
+    place
+        .save(&upstream.address(), "bundle.tar", &["--overwrite"])
+        .ok();
 }
 
 #[test]
@@ -122,9 +162,17 @@ fn targets_that_refuse() {
     let outcome = place.landfall(&["load", "bundle.tar", "-r", &read_only.address()]);
     refused(&outcome, 1, &["405"]);
     assert!(read_only.tags().is_empty());
-    let guarded = FakeRegistry::builder().auth(Auth::basic("admin", "right")).start();
-    let mut command =
-        place.command(&["load", "bundle.tar", "-r", &guarded.address(), "--username", "admin"]);
+    let guarded = FakeRegistry::builder()
+        .auth(Auth::basic("admin", "right"))
+        .start();
+    let mut command = place.command(&[
+        "load",
+        "bundle.tar",
+        "-r",
+        &guarded.address(),
+        "--username",
+        "admin",
+    ]);
     let outcome = landfall_testkit::run(command.env("LANDFALL_PASSWORD", "wr0ng-password"));
     refused(&outcome, 6, &["--username"]);
     assert!(!format!("{outcome}").contains("wr0ng-password"));
@@ -145,16 +193,36 @@ fn hosts_that_are_not_there_or_not_trusted() {
     refused(&load("127.0.0.1:1", &[]), 5, &["127.0.0.1:1"]);
     let authority = Authority::new();
     place.scratch.write("ca.crt", authority.certificate());
-    let expired = FakeRegistry::builder().tls(authority.issue_expired(&["127.0.0.1"])).start();
-    refused(&load(&expired.address(), &["--tls-ca", "ca.crt"]), 5, &["expired"]);
-    let stranger = FakeRegistry::builder().tls(Identity::self_signed(&["127.0.0.1"])).start();
+    let expired = FakeRegistry::builder()
+        .tls(authority.issue_expired(&["127.0.0.1"]))
+        .start();
+    refused(
+        &load(&expired.address(), &["--tls-ca", "ca.crt"]),
+        5,
+        &["expired"],
+    );
+    let stranger = FakeRegistry::builder()
+        .tls(Identity::self_signed(&["127.0.0.1"]))
+        .start();
     refused(&load(&stranger.address(), &[]), 5, &["--tls-ca"]);
-    let other = FakeRegistry::builder().tls(authority.issue(&["other.example"])).start();
-    refused(&load(&other.address(), &["--tls-ca", "ca.crt"]), 5, &["other.example"]);
-    let right = FakeRegistry::builder().tls(authority.issue(&["127.0.0.1"])).start();
+    let other = FakeRegistry::builder()
+        .tls(authority.issue(&["other.example"]))
+        .start();
+    refused(
+        &load(&other.address(), &["--tls-ca", "ca.crt"]),
+        5,
+        &["other.example"],
+    );
+    let right = FakeRegistry::builder()
+        .tls(authority.issue(&["127.0.0.1"]))
+        .start();
     load(&right.address(), &["--tls-ca", "ca.crt"]).ok();
     load(&stranger.address(), &["--insecure"]).ok();
-    refused(&load(&right.address(), &["--tls-ca", "none.crt"]), 3, &["none.crt"]);
+    refused(
+        &load(&right.address(), &["--tls-ca", "none.crt"]),
+        3,
+        &["none.crt"],
+    );
 }
 
 #[test]
@@ -166,10 +234,18 @@ fn images_that_are_not_what_was_asked_for() {
         place.scratch.write("list.txt", list);
         place.save(&upstream.address(), "bundle.tar", more)
     };
-    refused(&save("rancher/none:1\n", &[]), 1, &["rancher/none", "does not exist"]);
+    refused(
+        &save("rancher/none:1\n", &[]),
+        1,
+        &["rancher/none", "does not exist"],
+    );
     let known = workload.images[0].name();
     refused(&save(&format!("{known}-no\n"), &[]), 1, &["no such tag"]);
-    refused(&save(&format!("{known}\n"), &["--platform", "plan9/mips"]), 1, &["plan9/mips", "it offers"]);
+    refused(
+        &save(&format!("{known}\n"), &["--platform", "plan9/mips"]),
+        1,
+        &["plan9/mips", "it offers"],
+    );
     upstream.rule(Rule::on(
         Kind::Manifest,
         Fault::Replace {

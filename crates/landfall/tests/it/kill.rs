@@ -20,7 +20,12 @@ const UPLOAD_BYTES_PER_SECOND: u64 = 60 << 20;
 const WITHIN: Duration = Duration::from_secs(120);
 
 fn workload() -> Workload {
-    Recipe { images: 24, bytes: BYTES, ..Recipe::small(50) }.build(None)
+    Recipe {
+        images: 24,
+        bytes: BYTES,
+        ..Recipe::small(50)
+    }
+    .build(None)
 }
 
 /// Random moments, the same in each run of the test: a simple generator with a fixed seed.
@@ -28,7 +33,10 @@ struct Moments(u64);
 
 impl Moments {
     fn next(&mut self) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         Duration::from_millis(5 + (self.0 >> 33) % 500)
     }
 }
@@ -89,7 +97,11 @@ fn a_save_survives_any_number_of_kills() {
             upstream.clear_requests();
             let ended = run_for(&place, &args, moments.next());
             for digest in &done {
-                assert_eq!(upstream.blob_fetches(digest).len(), 0, "{digest} was finished and fetched again");
+                assert_eq!(
+                    upstream.blob_fetches(digest).len(),
+                    0,
+                    "{digest} was finished and fetched again"
+                );
             }
             if ended {
                 break;
@@ -97,7 +109,10 @@ fn a_save_survives_any_number_of_kills() {
             kills += 1;
             done = finished(&place);
         }
-        assert!(same_bytes(&place.path("undisturbed.tar"), &place.path("bundle.tar")), "after {kills} kills");
+        assert!(
+            same_bytes(&place.path("undisturbed.tar"), &place.path("bundle.tar")),
+            "after {kills} kills"
+        );
         assert!(!place.exists("bundle.tar.journal") && !place.exists("bundle.tar.partial"));
     }
 }
@@ -110,7 +125,9 @@ fn a_load_survives_any_number_of_kills() {
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
     let (mut kills, mut moments, started) = (0, Moments(2), Instant::now());
     while kills < KILLS {
-        let target = FakeRegistry::builder().bytes_per_second(UPLOAD_BYTES_PER_SECOND).start();
+        let target = FakeRegistry::builder()
+            .bytes_per_second(UPLOAD_BYTES_PER_SECOND)
+            .start();
         let address = target.address();
         let args = ["load", "bundle.tar", "-r", &address, "--jobs", "2"];
         let mut uploaded = 0;
@@ -124,7 +141,9 @@ fn a_load_survives_any_number_of_kills() {
                 let complete = workload.blobs_of(root);
                 let (repository, _) = name.rsplit_once(':').unwrap();
                 let repository = repository.parse().unwrap();
-                let missing = complete.iter().find(|blob| target.blob(&repository, blob).is_none());
+                let missing = complete
+                    .iter()
+                    .find(|blob| target.blob(&repository, blob).is_none());
                 assert_eq!(missing, None, "{name} has a tag but not all of its blobs");
             }
         }

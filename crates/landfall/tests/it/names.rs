@@ -27,12 +27,25 @@ fn hosts_become_paths_and_docker_hub_is_dropped() {
     let place = Place::new();
     bundle(&place, &["rancher/a:1", "quay.io/x/y:3", "b:2"]);
     let target = FakeRegistry::empty();
-    place.landfall(&["load", "bundle.tar", "-r", &format!("{}/", target.address())]).ok();
+    place
+        .landfall(&["load", "bundle.tar", "-r", &format!("{}/", target.address())])
+        .ok();
     assert_eq!(tags(&target), ["b:2", "quay.io/x/y:3", "rancher/a:1"]);
     let target = FakeRegistry::empty();
-    let args = ["load", "bundle.tar", "-r", &format!("{}/proj", target.address()), "--rancher-names", "--map", "quay.io/x=other"];
+    let args = [
+        "load",
+        "bundle.tar",
+        "-r",
+        &format!("{}/proj", target.address()),
+        "--rancher-names",
+        "--map",
+        "quay.io/x=other",
+    ];
     place.landfall(&args).ok();
-    assert_eq!(tags(&target), ["proj/other/y:3", "proj/rancher/a:1", "proj/rancher/b:2"]);
+    assert_eq!(
+        tags(&target),
+        ["proj/other/y:3", "proj/rancher/a:1", "proj/rancher/b:2"]
+    );
 }
 
 #[test]
@@ -40,11 +53,23 @@ fn two_images_for_one_place_are_refused_before_anything_moves() {
     let place = Place::new();
     bundle(&place, &["quay.io/x/y:3", "ghcr.io/x/y:3"]);
     let target = FakeRegistry::empty();
-    let args = ["load", "bundle.tar", "-r", &target.address(), "--map", "quay.io=", "--map", "ghcr.io="];
+    let args = [
+        "load",
+        "bundle.tar",
+        "-r",
+        &target.address(),
+        "--map",
+        "quay.io=",
+        "--map",
+        "ghcr.io=",
+    ];
     let outcome = place.landfall(&args);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert!(outcome.stderr.contains("would both become"), "{outcome}");
-    assert_eq!(target.count(Kind::ManifestHead) + target.count(Kind::UploadStart), 0);
+    assert_eq!(
+        target.count(Kind::ManifestHead) + target.count(Kind::UploadStart),
+        0
+    );
 }
 
 #[test]

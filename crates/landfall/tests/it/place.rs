@@ -16,7 +16,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { scratch: Scratch::new() }
+        Self {
+            scratch: Scratch::new(),
+        }
     }
 
     /// With the workload's list in `list.txt`.
@@ -65,14 +67,21 @@ impl Place {
 
 /// The report of a run with `--output json`: its last line.
 pub(crate) fn report(outcome: &Outcome) -> Value {
-    let last = outcome.stdout.lines().last().unwrap_or_else(|| panic!("{outcome}"));
+    let last = outcome
+        .stdout
+        .lines()
+        .last()
+        .unwrap_or_else(|| panic!("{outcome}"));
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}\n{outcome}"))
 }
 
 /// Names of the failed images in a report, sorted.
 pub(crate) fn failed(report: &Value) -> Vec<String> {
     let failed = report["report"]["failed"].as_array().unwrap();
-    let mut names: Vec<_> = failed.iter().map(|failure| failure["asked"].as_str().unwrap().to_owned()).collect();
+    let mut names: Vec<_> = failed
+        .iter()
+        .map(|failure| failure["asked"].as_str().unwrap().to_owned())
+        .collect();
     names.sort();
     names
 }

@@ -22,12 +22,17 @@ fn a_list_goes_all_the_way_and_nothing_moves_twice() {
     wanted.sort();
     assert_eq!(names, wanted);
     let target = FakeRegistry::empty();
-    place.landfall(&["load", "bundle.tar", "-r", &target.address()]).ok();
+    place
+        .landfall(&["load", "bundle.tar", "-r", &target.address()])
+        .ok();
     target.assert_holds(&workload, ToString::to_string);
     // Once more: nothing but questions.
     target.clear_requests();
-    place.landfall(&["load", "bundle.tar", "-r", &target.address()]).ok();
-    let writes = target.count(Kind::UploadStart) + target.count(Kind::UploadEnd) + target.count(Kind::ManifestPut);
+    place
+        .landfall(&["load", "bundle.tar", "-r", &target.address()])
+        .ok();
+    let writes =
+        target.count(Kind::UploadStart) + target.count(Kind::UploadEnd) + target.count(Kind::ManifestPut);
     assert_eq!(writes, 0);
 }
 
@@ -38,7 +43,14 @@ fn each_blob_is_uploaded_once_and_mounted_elsewhere() {
     let place = Place::with_list(&workload);
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
     let target = FakeRegistry::empty();
-    let outcome = place.landfall(&["load", "bundle.tar", "-r", &format!("{}/mirror", target.address()), "--output", "json"]);
+    let outcome = place.landfall(&[
+        "load",
+        "bundle.tar",
+        "-r",
+        &format!("{}/mirror", target.address()),
+        "--output",
+        "json",
+    ]);
     let told = report(&outcome);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     assert_eq!(told["report"]["blobs_moved"], workload.blobs.len());
@@ -63,7 +75,15 @@ fn copy_streams_from_registry_to_registry() {
     let workload = Workload::small(4);
     let (upstream, target) = (FakeRegistry::with(&workload), FakeRegistry::empty());
     let place = Place::with_list(&workload);
-    let args = ["copy", "-l", "list.txt", "--from", &upstream.address(), "-r", &target.address()];
+    let args = [
+        "copy",
+        "-l",
+        "list.txt",
+        "--from",
+        &upstream.address(),
+        "-r",
+        &target.address(),
+    ];
     place.landfall(&args).ok();
     target.assert_holds(&workload, ToString::to_string);
     for (digest, _) in &workload.blobs {
@@ -76,7 +96,11 @@ fn one_image_is_pulled_and_pushed_byte_for_byte() {
     let workload = Workload::small(5);
     let upstream = FakeRegistry::with(&workload);
     let place = Place::new();
-    let image = workload.images.iter().find(|image| workload.closure(image.root).len() > 1).unwrap();
+    let image = workload
+        .images
+        .iter()
+        .find(|image| workload.closure(image.root).len() > 1)
+        .unwrap();
     let name = image.name_in(&upstream.address());
     for out in ["layout", "image.tar"] {
         place.landfall(&["pull", &name, "-o", out]).ok();
@@ -92,7 +116,11 @@ fn the_plan_alone_moves_nothing() {
     let workload = Workload::small(6);
     let upstream = FakeRegistry::with(&workload);
     let place = Place::with_list(&workload);
-    let outcome = place.save(&upstream.address(), "bundle.tar", &["--dry-run", "--output", "json"]);
+    let outcome = place.save(
+        &upstream.address(),
+        "bundle.tar",
+        &["--dry-run", "--output", "json"],
+    );
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(plan["bytes"], workload.blob_bytes());
     assert_eq!(plan["blobs"], workload.blobs.len());
@@ -110,7 +138,9 @@ fn a_choice_of_platforms_keeps_the_index() {
     let upstream = FakeRegistry::with(&workload);
     let place = Place::with_list(&workload);
     place.save(&upstream.address(), "all.tar", &[]).ok();
-    place.save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"]).ok();
+    place
+        .save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"])
+        .ok();
     assert!(place.read("some.tar").len() < place.read("all.tar").len());
     place.landfall(&["verify", "some.tar"]).ok();
     // A registry that refuses indexes with members missing gets smaller ones, and the report says so. (One that
@@ -126,7 +156,9 @@ fn a_choice_of_platforms_keeps_the_index() {
     }
     // Once more: the smaller ones are recognised.
     strict.clear_requests();
-    place.landfall(&["load", "some.tar", "-r", &strict.address()]).ok();
+    place
+        .landfall(&["load", "some.tar", "-r", &strict.address()])
+        .ok();
     assert_eq!(strict.count(Kind::UploadStart), 0);
 }
 
@@ -135,14 +167,18 @@ fn failures_make_a_list_for_the_next_run() {
     let workload = Workload::small(8);
     let upstream = FakeRegistry::with(&workload);
     let place = Place::new();
-    place.scratch.write("list.txt", format!("{}rancher/gone:1\n", workload.list()));
+    place
+        .scratch
+        .write("list.txt", format!("{}rancher/gone:1\n", workload.list()));
     // A plan that cannot succeed ends before the first byte of a layer.
     let outcome = place.save(&upstream.address(), "bundle.tar", &["--output", "json"]);
     assert_eq!(outcome.code(), Some(1), "{outcome}");
     assert_eq!(failed(&report(&outcome)), ["rancher/gone:1"]);
     assert_eq!(upstream.count(Kind::Blob), 0);
     assert!(!place.exists("bundle.tar"));
-    let again = place.landfall(&["images", "lint", "bundle.tar.failed.txt", "--output", "json"]).ok();
+    let again = place
+        .landfall(&["images", "lint", "bundle.tar.failed.txt", "--output", "json"])
+        .ok();
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["images"], serde_json::json!(["rancher/gone:1"]));
     // Asked to, it goes without, and says so in the bundle.
@@ -158,10 +194,24 @@ fn events_are_json_lines() {
     let workload = Workload::small(9);
     let upstream = FakeRegistry::with(&workload);
     let place = Place::with_list(&workload);
-    let out = place.save(&upstream.address(), "bundle.tar", &["--output", "json"]).ok();
-    let events: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!(kinds.iter().filter(|kind| **kind == "image-finished").count(), workload.images.len());
-    assert_eq!(kinds.iter().filter(|kind| **kind == "blob-finished").count(), workload.blobs.len());
+    let out = place
+        .save(&upstream.address(), "bundle.tar", &["--output", "json"])
+        .ok();
+    let events: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "image-finished").count(),
+        workload.images.len()
+    );
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "blob-finished").count(),
+        workload.blobs.len()
+    );
     assert_eq!(kinds.last(), Some(&"report"));
 }

@@ -19,8 +19,13 @@ impl Serving {
         all.extend(args);
         let mut child = place.command(&all).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("{line:?}"));
         let address = url.split_once("://").unwrap().1.to_owned();
         Self { child, address }
     }
@@ -44,11 +49,16 @@ impl Drop for Serving {
 fn a_bundle_is_a_registry() {
     let workload = Workload::small(40);
     let place = Place::with_list(&workload);
-    place.save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
+        .ok();
     let serving = Serving::start(&place, &["bundle.tar"]);
     // The whole bundle, saved again through the registry that it is.
     place.save(&serving.address, "again.tar", &[]).ok();
-    assert!(crate::place::same_bytes(&place.path("bundle.tar"), &place.path("again.tar")));
+    assert!(crate::place::same_bytes(
+        &place.path("bundle.tar"),
+        &place.path("again.tar")
+    ));
     let outcome = place.landfall(&["load", "bundle.tar", "-r", &format!("{}/new", serving.address)]);
     assert_eq!(outcome.code(), Some(1), "{outcome}");
     assert_eq!(serving.stop(), Some(0));
@@ -58,13 +68,20 @@ fn a_bundle_is_a_registry() {
 fn a_directory_takes_pushes_and_keeps_them() {
     let workload = Workload::small(41);
     let place = Place::with_list(&workload);
-    place.save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
+        .ok();
     let serving = Serving::start(&place, &["--root", "store"]);
-    place.landfall(&["load", "bundle.tar", "-r", &serving.address]).ok();
+    place
+        .landfall(&["load", "bundle.tar", "-r", &serving.address])
+        .ok();
     assert_eq!(serving.stop(), Some(0));
     let serving = Serving::start(&place, &["--root", "store"]);
     place.save(&serving.address, "again.tar", &[]).ok();
-    assert!(crate::place::same_bytes(&place.path("bundle.tar"), &place.path("again.tar")));
+    assert!(crate::place::same_bytes(
+        &place.path("bundle.tar"),
+        &place.path("again.tar")
+    ));
 }
 
 #[test]
@@ -72,23 +89,36 @@ fn an_index_with_members_left_out_keeps_its_digest() {
     let workload = Workload::small(44);
     let place = Place::with_list(&workload);
     let upstream = FakeRegistry::with(&workload);
-    place.save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"]).ok();
+    place
+        .save(&upstream.address(), "some.tar", &["--platform", "linux/amd64"])
+        .ok();
     let serving = Serving::start(&place, &["--root", "store"]);
     place.landfall(&["load", "some.tar", "-r", &serving.address]).ok();
-    place.save(&serving.address, "again.tar", &["--platform", "linux/amd64"]).ok();
-    assert!(crate::place::same_bytes(&place.path("some.tar"), &place.path("again.tar")));
+    place
+        .save(&serving.address, "again.tar", &["--platform", "linux/amd64"])
+        .ok();
+    assert!(crate::place::same_bytes(
+        &place.path("some.tar"),
+        &place.path("again.tar")
+    ));
 }
 
 #[test]
 fn an_overlay_answers_from_all_of_its_layers() {
     let (one, two) = (Workload::small(42), Workload::hello("extra/tool:1", "hello"));
     let place = Place::with_list(&one);
-    place.save(&FakeRegistry::with(&one).address(), "one.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(&one).address(), "one.tar", &[])
+        .ok();
     place.scratch.write("list.txt", two.list());
-    place.save(&FakeRegistry::with(&two).address(), "two.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(&two).address(), "two.tar", &[])
+        .ok();
     let serving = Serving::start(&place, &["one.tar", "--root", "store"]);
     place.landfall(&["load", "two.tar", "-r", &serving.address]).ok();
-    place.scratch.write("list.txt", format!("{}{}", one.list(), two.list()));
+    place
+        .scratch
+        .write("list.txt", format!("{}{}", one.list(), two.list()));
     place.save(&serving.address, "both.tar", &[]).ok();
 }
 
@@ -96,14 +126,29 @@ fn an_overlay_answers_from_all_of_its_layers() {
 fn passwords_and_tls_are_asked_for() {
     let workload = Workload::hello("rancher/tool:1", "hello");
     let place = Place::with_list(&workload);
-    place.save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[]).ok();
+    place
+        .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
+        .ok();
     let hash = bcrypt("s3cret");
     place.scratch.write("users", format!("admin:{hash}\n"));
-    let serving = Serving::start(&place, &["--root", "store", "--tls-self-signed", "tls", "--htpasswd", "users"]);
+    let serving = Serving::start(
+        &place,
+        &[
+            "--root",
+            "store",
+            "--tls-self-signed",
+            "tls",
+            "--htpasswd",
+            "users",
+        ],
+    );
     let load = |password: &str, more: &[&str]| {
         let mut args = vec!["load", "bundle.tar", "-r", &serving.address, "--attempts", "1"];
         args.extend(more);
-        run(place.command(&args).env("LANDFALL_USERNAME", "admin").env("LANDFALL_PASSWORD", password))
+        run(place
+            .command(&args)
+            .env("LANDFALL_USERNAME", "admin")
+            .env("LANDFALL_PASSWORD", password))
     };
     assert_eq!(load("s3cret", &[]).code(), Some(5));
     assert_eq!(load("wrong", &["--tls-ca", "tls/ca.crt"]).code(), Some(6));

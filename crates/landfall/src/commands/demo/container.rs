@@ -15,27 +15,50 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Pulls and runs Landfall's own image with containerd, where there is one and we may start it.
 pub(crate) fn run(stage: &mut Stage, user: &str, password: &str) -> Result<(), Failure> {
     stage.heading("A node: containerd pulls from the private registry and runs a container");
-    let missing = ["containerd", "ctr", "runc"].into_iter().find(|program| !is_on_path(program));
+    let missing = ["containerd", "ctr", "runc"]
+        .into_iter()
+        .find(|program| !is_on_path(program));
     if !rustix::process::geteuid().is_root() {
         stage.say("Skipped: it takes root to start a containerd.");
         return Ok(());
     }
     if let Some(missing) = missing {
-        stage.say(&format!("Skipped: there is no {missing} on this machine (apt-get install containerd runc)."));
+        stage.say(&format!(
+            "Skipped: there is no {missing} on this machine (apt-get install containerd runc)."
+        ));
         return Ok(());
     }
     let node = Node::start(stage)?;
     let image = format!("{}/landfall/landfall:demo", stage.get("private"));
     let ca = stage.path("tls/ca.crt");
     let user = format!("{user}:{password}");
-    let pull = ["images", "pull", "--tlscacert", &ca.to_string_lossy(), "--user", &user, &image].map(str::to_owned);
+    let pull = [
+        "images",
+        "pull",
+        "--tlscacert",
+        &ca.to_string_lossy(),
+        "--user",
+        &user,
+        &image,
+    ]
+    .map(str::to_owned);
     node.ctr(stage, &pull, &password_hidden(&pull, password))?;
-    let run = ["run", "--rm", &image, "demo", crate::own_files::PROGRAM, "--version"].map(str::to_owned);
+    let run = [
+        "run",
+        "--rm",
+        &image,
+        "demo",
+        crate::own_files::PROGRAM,
+        "--version",
+    ]
+    .map(str::to_owned);
     node.ctr(stage, &run, &run)
 }
 
 fn password_hidden(args: &[String], password: &str) -> Vec<String> {
-    args.iter().map(|arg| arg.replace(password, "$(cat password)")).collect()
+    args.iter()
+        .map(|arg| arg.replace(password, "$(cat password)"))
+        .collect()
 }
 
 fn is_on_path(program: &str) -> bool {
@@ -70,13 +93,19 @@ impl Node {
             .stderr(file)
             .spawn()
             .map_err(|error| Failure::local("run", Path::new("containerd"), &error))?;
-        let node = Self { child: Some(child), socket };
+        let node = Self {
+            child: Some(child),
+            socket,
+        };
         let deadline = Instant::now() + READY_WITHIN;
         while UnixStream::connect(&node.socket).is_err() {
             if Instant::now() > deadline {
                 let said = fs::read_to_string(&log).unwrap_or_default();
                 let last = said.lines().last().unwrap_or_default().to_owned();
-                return Err(Failure::new(Exit::Local, format!("containerd did not start: {last}")));
+                return Err(Failure::new(
+                    Exit::Local,
+                    format!("containerd did not start: {last}"),
+                ));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -95,12 +124,19 @@ impl Node {
         // ctr redraws its progress; the last screen says it all.
         let last = out.rsplit("\u{1b}[").next().unwrap_or_default();
         let last = last.split_once('J').map_or(last, |(_, rest)| rest);
-        stage.say(if output.status.success() { last.trim_end() } else { out.trim_end() });
+        stage.say(if output.status.success() {
+            last.trim_end()
+        } else {
+            out.trim_end()
+        });
         match output.status.success() {
             true => Ok(()),
             false => {
                 let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                Err(Failure::new(Exit::Partial, format!("the demo stops: ctr ended with {}: {said}", output.status)))
+                Err(Failure::new(
+                    Exit::Partial,
+                    format!("the demo stops: ctr ended with {}: {said}", output.status),
+                ))
             }
         }
     }

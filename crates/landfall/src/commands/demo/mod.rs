@@ -20,7 +20,8 @@ const USER: &str = "admin";
 pub(crate) async fn run(args: Demo) -> Result<Exit, Failure> {
     // Child processes, waits and files: all of it blocks.
     let done = tokio::task::spawn_blocking(move || play(args.keep.as_deref()));
-    done.await.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
+    done.await
+        .map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }
 
 fn play(keep: Option<&Path>) -> Result<Exit, Failure> {
@@ -32,7 +33,8 @@ fn play(keep: Option<&Path>) -> Result<Exit, Failure> {
         }
         None => {
             let made = tempfile::Builder::new().prefix("landfall-demo-").tempdir();
-            temporary = made.map_err(|error| Failure::local("create a folder in", &std::env::temp_dir(), &error))?;
+            temporary =
+                made.map_err(|error| Failure::local("create a folder in", &std::env::temp_dir(), &error))?;
             temporary.path()
         }
     };
@@ -68,7 +70,16 @@ fn save(stage: &mut Stage) -> Result<(), Failure> {
     stage.write("list.txt", list)?;
     let from = stage.get("upstream");
     stage.landfall(&["images", "lint", "list.txt"])?;
-    stage.landfall(&["save", "-l", "list.txt", "-o", "bundle.tar", "--from", &from, "--dry-run"])?;
+    stage.landfall(&[
+        "save",
+        "-l",
+        "list.txt",
+        "-o",
+        "bundle.tar",
+        "--from",
+        &from,
+        "--dry-run",
+    ])?;
     stage.landfall(&["save", "-l", "list.txt", "-o", "bundle.tar", "--from", &from])?;
     stage.landfall(&["inspect", "bundle.tar"])?;
     stage.say("The upstream goes away: from here on there is no way back to it.");
@@ -80,7 +91,15 @@ fn save(stage: &mut Stage) -> Result<(), Failure> {
 fn load(stage: &mut Stage) -> Result<String, Failure> {
     stage.heading("Behind the gap: a private registry with TLS and a password");
     let password = stage.password(USER)?;
-    let serve = ["serve", "--root", "private", "--tls-self-signed", "tls", "--htpasswd", "users"];
+    let serve = [
+        "serve",
+        "--root",
+        "private",
+        "--tls-self-signed",
+        "tls",
+        "--htpasswd",
+        "users",
+    ];
     let address = stage.serve("private", &serve)?;
     stage.landfall(&["verify", "bundle.tar"])?;
     let access = ["--tls-ca", "tls/ca.crt", "--username", USER, "--password-stdin"];
@@ -102,7 +121,12 @@ fn load(stage: &mut Stage) -> Result<String, Failure> {
 fn in_place(stage: &mut Stage) -> Result<(), Failure> {
     stage.heading("Without any registry: the bundle serves itself");
     let address = stage.serve("in-place", &["serve", "bundle.tar"])?;
-    stage.landfall(&["pull", &format!("{address}/demo/licences:1"), "-o", "licences.tar"])?;
+    stage.landfall(&[
+        "pull",
+        &format!("{address}/demo/licences:1"),
+        "-o",
+        "licences.tar",
+    ])?;
     stage.stop("in-place");
     Ok(())
 }

@@ -27,9 +27,17 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(folder: &Path) -> Result<Self, Failure> {
         let program = std::env::current_exe();
-        let program = program.map_err(|error| Failure::new(Exit::Local, format!("cannot find this program: {error}")))?;
-        let folder = folder.canonicalize().map_err(|error| Failure::local("open", folder, &error))?;
-        let stage = Self { folder, program, servers: BTreeMap::new(), notes: BTreeMap::new() };
+        let program = program
+            .map_err(|error| Failure::new(Exit::Local, format!("cannot find this program: {error}")))?;
+        let folder = folder
+            .canonicalize()
+            .map_err(|error| Failure::local("open", folder, &error))?;
+        let stage = Self {
+            folder,
+            program,
+            servers: BTreeMap::new(),
+            notes: BTreeMap::new(),
+        };
         stage.say(&format!("$ cd {}", stage.folder.display()));
         Ok(stage)
     }
@@ -68,7 +76,9 @@ impl Stage {
         let hash = bcrypt::hash(&password, BCRYPT_COST).map_err(|error| failed(error.to_string()))?;
         self.write("users", &format!("{user}:{hash}\n"))?;
         self.write("password", &password)?;
-        self.say(&format!("(a password for {user} was made: its bcrypt hash is in users, as `htpasswd -B` writes it)"));
+        self.say(&format!(
+            "(a password for {user} was made: its bcrypt hash is in users, as `htpasswd -B` writes it)"
+        ));
         Ok(password)
     }
 
@@ -86,10 +96,18 @@ impl Stage {
             let path = self.path(input);
             command.stdin(File::open(&path).map_err(|error| Failure::local("open", &path, &error))?);
         }
-        let status = command.status().map_err(|error| Failure::local("run", &self.program, &error))?;
+        let status = command
+            .status()
+            .map_err(|error| Failure::local("run", &self.program, &error))?;
         match status.success() {
             true => Ok(()),
-            false => Err(Failure::new(Exit::Partial, format!("the demo stops: `landfall {}` ended with {status}", args.join(" ")))),
+            false => Err(Failure::new(
+                Exit::Partial,
+                format!(
+                    "the demo stops: `landfall {}` ended with {status}",
+                    args.join(" ")
+                ),
+            )),
         }
     }
 
@@ -97,20 +115,31 @@ impl Stage {
     pub(crate) fn serve(&mut self, name: &'static str, args: &[&str]) -> Result<String, Failure> {
         self.say(&format!("\n$ landfall {} --listen 127.0.0.1:0 &", args.join(" ")));
         let mut command = self.command(args);
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let log = self.path(&format!("{name}.log"));
         let file = File::create(&log).map_err(|error| Failure::local("create", &log, &error))?;
-        let mut child =
-            command.stderr(file).spawn().map_err(|error| Failure::local("run", &self.program, &error))?;
+        let mut child = command
+            .stderr(file)
+            .spawn()
+            .map_err(|error| Failure::local("run", &self.program, &error))?;
         let stdout = child.stdout.take();
         self.servers.insert(name, child);
         let address = stdout.and_then(|stdout| first_address(stdout));
         let Some(url) = address else {
             let said = fs::read_to_string(&log).unwrap_or_default();
-            return Err(Failure::new(Exit::Local, format!("the server did not start: {}", said.trim())));
+            return Err(Failure::new(
+                Exit::Local,
+                format!("the server did not start: {}", said.trim()),
+            ));
         };
         self.say(&format!("{LISTENING}{url}"));
-        Ok(url.trim_start_matches("https://").trim_start_matches("http://").to_owned())
+        Ok(url
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .to_owned())
     }
 
     /// Ends one server, politely, by its pid.
@@ -123,7 +152,11 @@ impl Stage {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         // The demo's own registries must not see what stands in the user's credential files.
-        command.args(args).current_dir(&self.folder).env("DOCKER_CONFIG", &self.folder).env_remove("REGISTRY_AUTH_FILE");
+        command
+            .args(args)
+            .current_dir(&self.folder)
+            .env("DOCKER_CONFIG", &self.folder)
+            .env_remove("REGISTRY_AUTH_FILE");
         command
     }
 }
@@ -138,12 +171,18 @@ impl Drop for Stage {
 
 fn first_address(stdout: std::process::ChildStdout) -> Option<String> {
     let mut lines = BufReader::new(stdout).lines();
-    lines.find_map(|line| line.ok()?.split_once(LISTENING).map(|(_, url)| url.trim().to_owned()))
+    lines.find_map(|line| {
+        line.ok()?
+            .split_once(LISTENING)
+            .map(|(_, url)| url.trim().to_owned())
+    })
 }
 
 /// SIGTERM, and SIGKILL when that does not help.
 pub(crate) fn end(mut child: Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
