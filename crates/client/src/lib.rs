@@ -28,7 +28,7 @@ use landfall_oci::{Descriptor, Digest, RawManifest, Registry, Repository, Tag, T
 pub use error::{ClientError, Kind, Missing};
 pub use options::ClientOptions;
 pub use pull::BlobStream;
-pub use push::Pushed;
+pub use push::{Ask, Pushed};
 pub use source::BlobSource;
 
 use session::Place;
@@ -141,6 +141,7 @@ impl Client {
 
     /// Brings a blob into a repository by the cheapest way: it is there; it can be mounted from one of `mount_from`
     /// (repositories of the same registry); it is uploaded, in one piece or, where the registry wants it, in chunks.
+    /// `ask` says when to look whether it is there.
     ///
     /// # Errors
     /// [`ClientError`]; [`Kind::Local`] when the source cannot be read.
@@ -151,9 +152,10 @@ impl Client {
         descriptor: &Descriptor,
         source: &dyn BlobSource,
         mount_from: &[Repository],
+        ask: Ask,
     ) -> Result<Pushed, ClientError> {
         push::Push::new(self, Place::new(registry, repository), descriptor, source)?
-            .run(mount_from)
+            .run(mount_from, ask)
             .await
     }
 

@@ -32,6 +32,17 @@ pub enum Pushed {
     Uploaded,
 }
 
+/// When to ask whether the blob is there, before it is uploaded. Each question costs the registry as much as a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Before anything else.
+    First,
+    /// Only when no mount succeeded: a mount of what is there already does no harm.
+    AfterMount,
+    /// Not at all: the caller has just asked.
+    Never,
+}
+
 /// One blob on its way into one repository.
 pub(crate) struct Push<'a> {
     pub(crate) client: &'a Client,
@@ -89,10 +100,8 @@ impl<'a> Push<'a> {
         })
     }
 
-    pub(crate) async fn run(&self, mount_from: &[Repository]) -> Result<Pushed, ClientError> {
-        // A registry that states another size has a damaged copy, which an upload replaces.
-        let stated = pull::exists(self.client, self.place, &self.scopes, &self.descriptor.digest).await?;
-        if stated.is_some_and(|size| size.is_none_or(|size| size == self.descriptor.size)) {
+    pub(crate) async fn run(&self, mount_from: &[Repository], ask: Ask) -> Result<Pushed, ClientError> {
+        if ask == Ask::First && self.is_there().await? {
             return Ok(Pushed::AlreadyThere);
         }
         let mut opened = None;
@@ -110,8 +119,18 @@ impl<'a> Push<'a> {
                 Err(error) => tracing::debug!(what = self.what, %from, %error, "no mount"),
             }
         }
+        if ask == Ask::AfterMount && self.is_there().await? {
+            self.cancel(opened).await;
+            return Ok(Pushed::AlreadyThere);
+        }
         self.upload(opened).await?;
         Ok(Pushed::Uploaded)
+    }
+
+    async fn is_there(&self) -> Result<bool, ClientError> {
+        // A registry that states another size has a damaged copy, which an upload replaces.
+        let stated = pull::exists(self.client, self.place, &self.scopes, &self.descriptor.digest).await?;
+        Ok(stated.is_some_and(|size| size.is_none_or(|size| size == self.descriptor.size)))
     }
 
     /// Uploads until it is done or there is no hope, each time from the start of the source.

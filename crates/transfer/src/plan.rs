@@ -89,19 +89,32 @@ impl Plan {
 /// What each platform alone would take: the figure behind the advice to choose platforms. Images without an index
 /// count for every platform.
 fn bytes_by_platform(collection: &Collection) -> BTreeMap<String, u64> {
-    let size = |digest: &Digest| collection.blobs.get(digest).map(|blob| (*digest, blob.descriptor.size));
+    let size = |digest: &Digest| {
+        collection
+            .blobs
+            .get(digest)
+            .map(|blob| (*digest, blob.descriptor.size))
+    };
     let mut common: BTreeMap<Digest, u64> = BTreeMap::new();
     let mut by_platform: BTreeMap<String, BTreeMap<Digest, u64>> = BTreeMap::new();
     for image in &collection.images {
         if !image.root.media_type.is_index() {
             common.extend(image.blobs.iter().filter_map(size));
         }
-        let views = image.manifests.iter().filter_map(|digest| collection.manifests.get(digest)?.view().ok());
+        let views = image
+            .manifests
+            .iter()
+            .filter_map(|digest| collection.manifests.get(digest)?.view().ok());
         for member in views.flat_map(|view| view.children().to_vec()) {
             let platform = member.platform.as_ref().filter(|platform| !platform.is_unknown());
-            let view = collection.manifests.get(&member.digest).and_then(|manifest| manifest.view().ok());
+            let view = collection
+                .manifests
+                .get(&member.digest)
+                .and_then(|manifest| manifest.view().ok());
             if let (Some(platform), Some(view)) = (platform, view) {
-                let blobs = by_platform.entry(format!("{}/{}", platform.os, platform.architecture)).or_default();
+                let blobs = by_platform
+                    .entry(format!("{}/{}", platform.os, platform.architecture))
+                    .or_default();
                 blobs.extend(view.blobs().filter_map(|blob| size(&blob.digest)));
             }
         }
@@ -110,5 +123,8 @@ fn bytes_by_platform(collection: &Collection) -> BTreeMap<String, u64> {
         blobs.extend(&common);
         blobs.values().sum()
     };
-    by_platform.into_iter().map(|(platform, blobs)| (platform, total(blobs))).collect()
+    by_platform
+        .into_iter()
+        .map(|(platform, blobs)| (platform, total(blobs)))
+        .collect()
 }

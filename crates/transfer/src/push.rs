@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use landfall_client::{BlobSource, Client, ClientError, Pushed};
+use landfall_client::{Ask, BlobSource, Client, ClientError, Pushed};
 use landfall_hash::HashService;
 use landfall_oci::{Digest, RawManifest, Reference, Registry, Repository, Target};
 
@@ -47,8 +47,10 @@ pub(crate) struct Counts {
 pub(crate) struct Inventory {
     /// Images whose name answers with the right digest already, by position.
     complete: BTreeSet<usize>,
-    /// Blobs that some target repository has already, and which one.
-    blobs: BTreeMap<Digest, Repository>,
+    /// Blobs that the first repository that needs them has already.
+    there: BTreeSet<Digest>,
+    /// Blobs that it does not have. What is in neither set could not be asked for.
+    missing: BTreeSet<Digest>,
 }
 
 impl Inventory {
@@ -58,7 +60,7 @@ impl Inventory {
             .incomplete(self)
             .flat_map(|(_, image)| &image.blobs)
             .collect();
-        let there = |digest: &Digest| !needed.contains(digest) || self.blobs.contains_key(digest);
+        let there = |digest: &Digest| !needed.contains(digest) || self.there.contains(digest);
         let blobs = push.collection.blobs.iter().filter(|(digest, _)| there(digest));
         blobs.map(|(_, blob)| blob.descriptor.size).sum()
     }
@@ -99,28 +101,31 @@ impl Push<'_> {
             }
         }
         let homes = self.homes(&inventory);
-        let found: Vec<_> = stream::iter(homes.iter())
-            .map(|(digest, repositories)| self.find_blob(*digest, repositories))
+        let answers: Vec<_> = stream::iter(homes.iter())
+            .map(|(digest, repositories)| self.ask_for(*digest, repositories))
             .buffer_unordered(SMALL_AT_ONCE)
-            .filter_map(|found| async move { found })
+            .filter_map(|answer| async move { answer })
             .collect()
             .await;
-        inventory.blobs.extend(found);
+        for (digest, is_there) in answers {
+            let set = if is_there {
+                &mut inventory.there
+            } else {
+                &mut inventory.missing
+            };
+            set.insert(digest);
+        }
         Ok(inventory)
     }
 
-    async fn find_blob(
+    async fn ask_for(
         &self,
         digest: Digest,
         repositories: &[(Registry, Repository)],
-    ) -> Option<(Digest, Repository)> {
+    ) -> Option<(Digest, bool)> {
         let (registry, repository) = repositories.first()?;
-        let there = self
-            .client
-            .has_blob(registry, repository, &digest)
-            .await
-            .unwrap_or(false);
-        there.then(|| (digest, repository.clone()))
+        let is_there = self.client.has_blob(registry, repository, &digest).await.ok()?;
+        Some((digest, is_there))
     }
 
     fn incomplete<'s>(&'s self, inventory: &'s Inventory) -> impl Iterator<Item = (usize, &'s Image)> + 's {
@@ -228,7 +233,7 @@ impl Push<'_> {
             return Ok(());
         };
         let size = blob.descriptor.size;
-        let how = if inventory.blobs.contains_key(&digest) {
+        let how = if inventory.there.contains(&digest) {
             How::AlreadyThere
         } else {
             self.reporter.event(&Event::BlobStarted {
@@ -236,12 +241,18 @@ impl Push<'_> {
                 size,
                 already: 0,
             });
-            self.upload(blob, registry, first, &self.origin.siblings(blob, registry))
-                .await?
+            let siblings = self.origin.siblings(blob, registry);
+            let ask = if inventory.missing.contains(&digest) {
+                Ask::Never
+            } else {
+                Ask::First
+            };
+            self.upload(blob, registry, first, &siblings, ask).await?
         };
         self.reporter.event(&Event::BlobFinished { digest, size, how });
         let mounts = stream::iter(others).map(|(registry, repository)| async move {
-            self.upload(blob, registry, repository, std::slice::from_ref(first))
+            let from = std::slice::from_ref(first);
+            self.upload(blob, registry, repository, from, Ask::AfterMount)
                 .await
                 .map(|_| ())
         });
@@ -258,6 +269,7 @@ impl Push<'_> {
         registry: &Registry,
         repository: &Repository,
         mount_from: &[Repository],
+        ask: Ask,
     ) -> Result<How, TransferError> {
         let descriptor = &blob.descriptor;
         let Some(source) = self.origin.source(blob, self.hash) else {
@@ -273,7 +285,7 @@ impl Push<'_> {
         };
         let pushed = self
             .client
-            .push_blob(registry, repository, descriptor, &counted, mount_from)
+            .push_blob(registry, repository, descriptor, &counted, mount_from, ask)
             .await;
         match pushed {
             Ok(Pushed::AlreadyThere) => Ok(How::AlreadyThere),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use landfall_auth::{Credential, Keyring, Secret};
-use landfall_client::{Client, ClientError, ClientOptions, Kind, Missing, Pushed};
+use landfall_client::{Ask, Client, ClientError, ClientOptions, Kind, Missing, Pushed};
 use landfall_oci::{Descriptor, MediaType, RawManifest, Registry, Repository, Target};
 
 use crate::{Memory, PASSWORD, client, collect, descriptor, noise, sha256};
@@ -124,7 +124,7 @@ async fn journey(peer: &Peer, client: &Client, blob: &Bytes) {
     let source = Memory(blob.clone());
     let push = async |to: &Repository, from: &[Repository]| {
         client
-            .push_blob(registry, to, &wanted, &source, from)
+            .push_blob(registry, to, &wanted, &source, from, Ask::First)
             .await
             .unwrap()
     };
@@ -172,7 +172,14 @@ async fn a_whole_journey_with_a_password_over_plain_http() {
 
     let (empty, source) = (descriptor(b""), Memory(Bytes::new()));
     let pushed = client
-        .push_blob(&peer.registry, &"e".parse().unwrap(), &empty, &source, &[])
+        .push_blob(
+            &peer.registry,
+            &"e".parse().unwrap(),
+            &empty,
+            &source,
+            &[],
+            Ask::First,
+        )
         .await;
     assert_eq!(pushed.unwrap(), Pushed::Uploaded);
 

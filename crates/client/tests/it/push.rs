@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::Method;
-use landfall_client::{ClientError, Kind, Pushed};
+use landfall_client::{Ask, ClientError, Kind, Pushed};
 use landfall_oci::{Descriptor, Repository};
 
 use crate::fake::{Reply, Seen, cut, hang_up, raw, reply};
@@ -96,7 +96,14 @@ async fn push_as(
     let from: Vec<Repository> = from.iter().map(|name| name.parse().unwrap()).collect();
     let source = Memory(blob.clone());
     case.client
-        .push_blob(&case.registry, &case.repository, descriptor, &source, &from)
+        .push_blob(
+            &case.registry,
+            &case.repository,
+            descriptor,
+            &source,
+            &from,
+            Ask::First,
+        )
         .await
 }
 
@@ -391,7 +398,14 @@ async fn a_refusal_while_we_still_send_is_the_error_that_is_told() {
     let repository = "a".parse().unwrap();
     let source = Memory(blob.clone());
     let pushed = client
-        .push_blob(&registry, &repository, &descriptor(&blob), &source, &[])
+        .push_blob(
+            &registry,
+            &repository,
+            &descriptor(&blob),
+            &source,
+            &[],
+            Ask::First,
+        )
         .await;
     let error = pushed.unwrap_err();
     assert_eq!(error.kind(), Kind::Denied, "{error}");
@@ -480,7 +494,7 @@ async fn copying_within_one_registry_does_not_wait_for_itself() {
                 };
                 let to: Repository = "copy".parse().unwrap();
                 case.client
-                    .push_blob(&case.registry, &to, &descriptor, &source, &[])
+                    .push_blob(&case.registry, &to, &descriptor, &source, &[], Ask::First)
                     .await
                     .unwrap()
             })

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use landfall_client::{Kind, Pushed};
+use landfall_client::{Ask, Kind, Pushed};
 use landfall_oci::Repository;
 
 use crate::fake::{Reply, Seen, cut, reply};
@@ -147,6 +147,7 @@ async fn a_mount_asks_for_both_repositories() {
             &descriptor(&blob),
             &Memory(blob.clone()),
             std::slice::from_ref(&base),
+            Ask::First,
         )
         .await;
     assert_eq!(pushed.unwrap(), Pushed::Mounted(base));

@@ -32,19 +32,41 @@ pub(crate) fn run(stage: &mut Stage, user: &str, password: &str) -> Result<(), F
     let registry = stage.get("private");
     let image = format!("{registry}/landfall/landfall:demo");
     // What a node's certs.d would hold: without it, containerd talks plain HTTP to loopback addresses.
-    let hosts = format!("[host.\"https://{registry}\"]\n  ca = \"{}\"\n", stage.path("tls/ca.crt").display());
+    let hosts = format!(
+        "[host.\"https://{registry}\"]\n  ca = \"{}\"\n",
+        stage.path("tls/ca.crt").display()
+    );
     stage.say(&format!("hosts/{registry}/hosts.toml:\n{hosts}"));
     let folder = stage.path(&format!("hosts/{registry}"));
     fs::create_dir_all(&folder).map_err(|error| Failure::local("create", &folder, &error))?;
     stage.write(&format!("hosts/{registry}/hosts.toml"), &hosts)?;
     let hosts_dir = stage.path("hosts").to_string_lossy().into_owned();
     let user = format!("{user}:{password}");
-    let pull = ["images", "pull", "--hosts-dir", &hosts_dir, "--user", &user, &image].map(str::to_owned);
+    let pull = [
+        "images",
+        "pull",
+        "--hosts-dir",
+        &hosts_dir,
+        "--user",
+        &user,
+        &image,
+    ]
+    .map(str::to_owned);
     node.ctr(stage, &pull, &password_hidden(&pull, password))?;
-    let run = ["run", "--rm", &image, "demo", crate::own_files::PROGRAM, "--version"].map(str::to_owned);
+    let run = [
+        "run",
+        "--rm",
+        &image,
+        "demo",
+        crate::own_files::PROGRAM,
+        "--version",
+    ]
+    .map(str::to_owned);
     if let Err(failure) = node.ctr(stage, &run, &run) {
         // Pulling is our part; whether this machine lets anybody start containers is not.
-        stage.say(&format!("The image is on the node, but this machine does not run containers: {failure}"));
+        stage.say(&format!(
+            "The image is on the node, but this machine does not run containers: {failure}"
+        ));
     }
     Ok(())
 }
