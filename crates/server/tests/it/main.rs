@@ -9,5 +9,6 @@ mod conformance;
 mod log;
 mod namespaces;
 mod overlay;
+mod properties;
 mod real_clients;
 mod socket;
