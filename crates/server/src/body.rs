@@ -21,15 +21,33 @@ pub trait RequestBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Syn
 impl<B> RequestBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
 {}
 
-/// The body as bytes on their way.
-pub(crate) fn stream<B: RequestBody>(body: &mut B) -> ByteStream<'_> {
-    Box::pin(BodyDataStream::new(body).map(|piece| piece.map_err(io::Error::other)))
+/// The body as bytes on their way. A sender that is silent for too long has broken off: it must not hold an upload
+/// for ever.
+pub(crate) fn stream<B: RequestBody>(body: &mut B, patience: Duration) -> ByteStream<'_> {
+    let pieces = BodyDataStream::new(body);
+    Box::pin(futures_util::stream::unfold(
+        Some(pieces),
+        move |pieces| async move {
+            let mut pieces = pieces?;
+            match tokio::time::timeout(patience, pieces.next()).await {
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+                Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
+                Ok(None) => None,
+                Err(_) => Some((Err(silent(patience)), None)),
+            }
+        },
+    ))
+}
+
+fn silent(patience: Duration) -> io::Error {
+    let seconds = patience.as_secs();
+    io::Error::new(io::ErrorKind::TimedOut, format!("no byte came for {seconds} s"))
 }
 
 /// The same, broken off where more than the announced bytes come.
-pub(crate) fn stream_of<B: RequestBody>(body: &mut B, announced: u64) -> ByteStream<'_> {
+pub(crate) fn stream_of<B: RequestBody>(body: &mut B, announced: u64, patience: Duration) -> ByteStream<'_> {
     let mut left = announced;
-    Box::pin(stream(body).map(move |piece| {
+    Box::pin(stream(body, patience).map(move |piece| {
         let piece = piece?;
         left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
             io::Error::new(
@@ -47,20 +65,22 @@ pub(crate) enum Rejected {
     /// It is larger than allowed: seen before it was buffered (CVE-2017-11468).
     TooLarge,
     /// The sender broke off.
-    Broken(Box<dyn Error + Send + Sync>),
+    Broken(io::Error),
 }
 
 /// The whole body, if it is no larger than `limit`, with or without a Content-Length.
-pub(crate) async fn whole<B: RequestBody>(body: &mut B, limit: usize) -> Result<Bytes, Rejected> {
+pub(crate) async fn whole<B: RequestBody>(
+    body: &mut B,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Rejected> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Rejected::TooLarge);
     }
     let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Rejected::Broken(error.into()))?;
-        let Ok(piece) = frame.into_data() else {
-            continue;
-        };
+    let mut pieces = stream(body, patience);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(Rejected::Broken)?;
         if whole.len() + piece.len() > limit {
             return Err(Rejected::TooLarge);
         }
@@ -91,18 +111,37 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[tokio::test]
     async fn a_limit_holds_with_and_without_a_length() {
         let mut exact = Full::new(Bytes::from_static(b"12345"));
-        assert_eq!(&whole(&mut exact, 5).await.unwrap()[..], b"12345");
+        assert_eq!(&whole(&mut exact, 5, SECOND).await.unwrap()[..], b"12345");
         let mut announced = Full::new(Bytes::from_static(b"123456"));
-        assert!(matches!(whole(&mut announced, 5).await, Err(Rejected::TooLarge)));
+        assert!(matches!(
+            whole(&mut announced, 5, SECOND).await,
+            Err(Rejected::TooLarge)
+        ));
         // Endless and without a length: stops at the limit.
         let endless = futures_util::stream::repeat_with(|| {
             Ok::<_, io::Error>(http_body::Frame::data(Bytes::from_static(b"xx")))
         });
         let mut endless = StreamBody::new(endless);
-        assert!(matches!(whole(&mut endless, 5).await, Err(Rejected::TooLarge)));
+        assert!(matches!(
+            whole(&mut endless, 5, SECOND).await,
+            Err(Rejected::TooLarge)
+        ));
         drain(&mut endless).await;
+    }
+
+    #[tokio::test]
+    async fn a_silent_sender_has_broken_off() {
+        let silent = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, io::Error>>();
+        let mut silent = StreamBody::new(silent);
+        let patience = Duration::from_millis(20);
+        match whole(&mut silent, 5, patience).await {
+            Err(Rejected::Broken(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+            other => panic!("{other:?}"),
+        }
     }
 }

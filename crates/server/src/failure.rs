@@ -1,5 +1,7 @@
 //! One table: what each error of the store means to a client.
 
+use std::io;
+
 use http::StatusCode;
 use http::header;
 use landfall_oci::{ErrorCode, ErrorEntry, ManifestError};
@@ -41,6 +43,9 @@ impl From<StoreError> for Failure {
             },
             StoreError::NoSpace { .. } => new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Denied),
             StoreError::Conflict { .. } => new(StatusCode::CONFLICT, ErrorCode::Denied),
+            StoreError::Interrupted { source } if source.kind() == io::ErrorKind::TimedOut => {
+                new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid)
+            }
             StoreError::Interrupted { .. } => new(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid),
             StoreError::Manifest(error) => error.into(),
             StoreError::Stopped => {

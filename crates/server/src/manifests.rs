@@ -1,9 +1,11 @@
 //! Manifests and tags.
 
+use bytes::Bytes;
 use http::{StatusCode, header};
 use landfall_hash::digest;
 use landfall_oci::{
-    Algorithm, ErrorCode, MAX_MANIFEST_BYTES, ManifestError, MediaType, RawManifest, Repository, Tag, Target,
+    Algorithm, Digest, ErrorCode, MAX_MANIFEST_BYTES, ManifestError, MediaType, RawManifest, Repository, Tag,
+    Target,
 };
 use landfall_store::{PutManifest, StoreError, Unchecked, What};
 
@@ -12,8 +14,8 @@ use crate::gate::Action;
 use crate::registry::{Call, Registry, first_found};
 use crate::reply::{Body, Builder, Failure, OCI_SUBJECT, OCI_TAG, Reply, etag};
 
-/// Above this, hashing takes long enough to be moved off the async threads.
-const HASHED_IN_PLACE: usize = 16 * 1024;
+/// Above this, hashing and parsing take long enough to be moved off the async threads.
+const CHECKED_IN_PLACE: usize = 16 * 1024;
 
 impl Registry {
     pub(crate) async fn get_manifest(
@@ -66,7 +68,7 @@ impl Registry {
     ) -> Result<Reply, Failure> {
         self.permit(call, Action::Push, name)?;
         let parameters = tag_parameters(call)?;
-        let manifest = receive(call, target, body).await?;
+        let (manifest, subject) = self.receive(call, target, body).await?;
         let mut tags = parameters.clone();
         if let Target::Tag(tag) = target
             && !tags.contains(tag)
@@ -90,13 +92,40 @@ impl Registry {
                 format!("/v2/{name}/manifests/{}", manifest.digest),
             )
             .digest(&manifest.digest);
-        if let Some(subject) = manifest.view()?.subject() {
-            builder = builder.header(OCI_SUBJECT, subject.digest.to_string());
+        if let Some(subject) = subject {
+            builder = builder.header(OCI_SUBJECT, subject.to_string());
         }
         for tag in parameters {
             builder = builder.header(OCI_TAG, tag.as_str());
         }
         Ok(builder.empty())
+    }
+
+    /// Takes the body and decides what it is; with the subject, if it has one.
+    async fn receive<B: RequestBody>(
+        &self,
+        call: &Call<'_>,
+        target: &Target,
+        body: &mut B,
+    ) -> Result<(RawManifest, Option<Digest>), Failure> {
+        let bytes =
+            whole(body, MAX_MANIFEST_BYTES, self.patience)
+                .await
+                .map_err(|rejected| match rejected {
+                    Rejected::TooLarge => ManifestError::TooLarge.into(),
+                    Rejected::Broken(source) => Failure::from(StoreError::Interrupted { source }),
+                })?;
+        let media_type = call.header(header::CONTENT_TYPE).map(MediaType::new);
+        let wanted = match target {
+            Target::Digest(digest) => Some(*digest),
+            Target::Tag(_) => None,
+        };
+        if bytes.len() <= CHECKED_IN_PLACE {
+            return check(wanted, media_type.as_ref(), bytes);
+        }
+        tokio::task::spawn_blocking(move || check(wanted, media_type.as_ref(), bytes))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
 
     pub(crate) async fn delete_manifest(
@@ -132,46 +161,19 @@ fn tag_parameters(call: &Call<'_>) -> Result<Vec<Tag>, Failure> {
     Ok(tags)
 }
 
-/// Takes the body, checks it against the digest in the path, and decides what it is.
-async fn receive<B: RequestBody>(
-    call: &Call<'_>,
-    target: &Target,
-    body: &mut B,
-) -> Result<RawManifest, Failure> {
-    let bytes = whole(body, MAX_MANIFEST_BYTES)
-        .await
-        .map_err(|rejected| match rejected {
-            Rejected::TooLarge => ManifestError::TooLarge.into(),
-            Rejected::Broken(error) => Failure::new(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::ManifestInvalid,
-                format!("the manifest broke off: {error}"),
-            ),
-        })?;
-    let media_type = call.header(header::CONTENT_TYPE).map(MediaType::new);
-    let wanted = match target {
-        Target::Digest(digest) => Some(*digest),
-        Target::Tag(_) => None,
-    };
-    let check = move || {
-        let algorithm = wanted.map_or(Algorithm::Sha256, |digest| digest.algorithm());
-        let actual = digest(algorithm, &bytes);
-        if let Some(expected) = wanted.filter(|wanted| *wanted != actual) {
-            return Err(Failure::from(StoreError::DigestMismatch {
-                expected,
-                actual: Box::new(actual),
-            }));
-        }
-        RawManifest::new(media_type.as_ref(), actual, bytes).map_err(Failure::from)
-    };
-    if call
-        .header(header::CONTENT_LENGTH)
-        .and_then(|text| text.parse().ok())
-        .is_some_and(|len: usize| len <= HASHED_IN_PLACE)
-    {
-        return check();
+/// Checks bytes against the digest in the path, and against everything that makes them a manifest.
+fn check(
+    wanted: Option<Digest>,
+    media_type: Option<&MediaType>,
+    bytes: Bytes,
+) -> Result<(RawManifest, Option<Digest>), Failure> {
+    let algorithm = wanted.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let actual = digest(algorithm, &bytes);
+    if let Some(expected) = wanted.filter(|wanted| *wanted != actual) {
+        let actual = Box::new(actual);
+        return Err(StoreError::DigestMismatch { expected, actual }.into());
     }
-    tokio::task::spawn_blocking(check)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    let manifest = RawManifest::new(media_type, actual, bytes)?;
+    let subject = manifest.view()?.subject().map(|subject| subject.digest);
+    Ok((manifest, subject))
 }

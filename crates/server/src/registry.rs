@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_oci::{Digest, ErrorCode, Repository};
@@ -36,6 +37,8 @@ pub struct RegistryOptions {
     pub deletes: bool,
     /// Accept image manifests whose layers are not here (a mirror that is filled in part, on purpose).
     pub sparse: bool,
+    /// How long the sender of a body may be silent.
+    pub patience: Duration,
 }
 
 impl Default for RegistryOptions {
@@ -45,6 +48,7 @@ impl Default for RegistryOptions {
             read_only: false,
             deletes: true,
             sparse: false,
+            patience: Duration::from_secs(60),
         }
     }
 }
@@ -54,6 +58,7 @@ pub struct Registry {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gate: Gate,
     pub(crate) sparse: bool,
+    pub(crate) patience: Duration,
     access: Access,
 }
 
@@ -106,6 +111,7 @@ impl Registry {
                 deletes: options.deletes,
             },
             sparse: options.sparse,
+            patience: options.patience,
             access: options.access,
             store,
         }

@@ -68,7 +68,7 @@ impl Registry {
         let chunk = Chunk {
             at: Some(0),
             len: content_length(call),
-            body: stream(body),
+            body: stream(body, self.patience),
         };
         let stored = match self.store.append(name, &upload.id, chunk).await {
             Ok(_) => self.store.commit(name, &upload.id, digest).await,
@@ -148,14 +148,14 @@ impl Registry {
             let chunk = Chunk {
                 at: None,
                 len: content_length(call),
-                body: stream(body),
+                body: stream(body, self.patience),
             };
             return self.store.append(name, id, chunk).await.map_err(at_fault);
         };
         let chunk = Chunk {
             at: Some(range.start),
             len: Some(range.len),
-            body: stream_of(body, range.len),
+            body: stream_of(body, range.len, self.patience),
         };
         let upload = self.store.append(name, id, chunk).await.map_err(at_fault)?;
         match upload.offset - range.start == range.len {

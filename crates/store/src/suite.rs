@@ -578,6 +578,9 @@ async fn deletes(store: &dyn Store) {
     for target in [by("two"), Target::Digest(manifest.digest)] {
         assert!(store.manifest(&here, &target).await.unwrap_err().is_not_found());
     }
+    let history = store.tag_history(&here, &tag("two")).await.unwrap();
+    let seen: Vec<_> = history.iter().map(|entry| entry.digest).collect();
+    assert_eq!(seen, [None, Some(manifest.digest)]);
     let again = store.delete_manifest(&here, &manifest.digest).await;
     assert!(again.unwrap_err().is_not_found());
     assert!(store.tags(&here, Page::first(9)).await.unwrap().items.is_empty());

@@ -191,3 +191,31 @@ async fn an_upload_that_was_told_nothing_goes_on_after_a_restart() {
         .expect(201);
     assert_eq!(scene.get(&format!("/v2/a/blobs/{digest}")).await.body, content);
 }
+
+/// A node that loses its power in the middle of a push holds neither the upload nor the server.
+#[tokio::test]
+async fn a_sender_that_falls_silent_is_given_up() {
+    let options = landfall_server::RegistryOptions {
+        patience: std::time::Duration::from_millis(50),
+        ..Default::default()
+    };
+    let scene = Scene::with(options).await;
+    let location = scene
+        .post("/v2/a/blobs/uploads/")
+        .await
+        .header("location")
+        .to_owned();
+    let first = futures_util::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(
+        "abc",
+    )))]);
+    let silent = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+    let body = http_body_util::StreamBody::new(silent);
+    let request = http::Request::patch(&location).body(body).unwrap();
+    let given_up = scene.registry.handle(request, crate::client::PEER).await;
+    assert_eq!(given_up.status(), 408);
+    assert_eq!(scene.get(&location).await.header("range"), "0-2");
+    scene
+        .send(Method::PATCH, &location, &[("content-range", "3-5")], "def")
+        .await
+        .expect(202);
+}

@@ -115,6 +115,8 @@ impl Inner {
     }
 
     pub(super) fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        // Not while a manifest that names the blob is being put.
+        let _guard = self.locks.of(repository);
         match self.publisher.remove(&self.layout.member(repository, digest))? {
             true => Ok(()),
             false => Err(StoreError::blob(digest)),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
@@ -59,6 +60,9 @@ impl Inner {
         let revision = self
             .revision(repository, target)?
             .ok_or_else(|| StoreError::manifest(target))?;
+        if !self.has_bytes(&revision.digest, revision.size) {
+            return Err(damaged(repository, target));
+        }
         Ok(Descriptor::new(
             revision.media_type,
             revision.digest,
@@ -74,20 +78,9 @@ impl Inner {
         let revision = self
             .revision(repository, target)?
             .ok_or_else(|| StoreError::manifest(target))?;
-        let path = self.layout.blob(&revision.digest);
-        let damaged = |reason: String| StoreError::Corrupt {
-            path: path.clone(),
-            reason,
-        };
-        let bytes = read_if_present(&path)?
-            .ok_or_else(|| damaged("the bytes of a manifest are missing; push it again".to_owned()))?;
-        if bytes.len() as u64 != revision.size {
-            return Err(damaged(format!(
-                "a manifest of {} bytes has {}; push it again",
-                revision.size,
-                bytes.len()
-            )));
-        }
+        let bytes = read_if_present(&self.layout.blob(&revision.digest))?
+            .filter(|bytes| bytes.len() as u64 == revision.size)
+            .ok_or_else(|| damaged(repository, target))?;
         Ok(RawManifest {
             media_type: revision.media_type,
             digest: revision.digest,
@@ -161,15 +154,19 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes a record once; the first one stays. Durable.
-    fn publish_record(&self, path: &Path, record: &impl Serialize) -> Result<(), StoreError> {
-        if !path.exists() {
+    /// Writes a record once; the first one stays, unless it cannot be read. Durable.
+    fn publish_record<T: Serialize + DeserializeOwned>(
+        &self,
+        path: &Path,
+        record: &T,
+    ) -> Result<(), StoreError> {
+        if read_record::<T>(path)?.is_none() {
             let bytes = serde_json::to_vec(record).map_err(|error| StoreError::Corrupt {
                 path: path.to_owned(),
                 reason: error.to_string(),
             })?;
             let staged = self.publisher.stage(&bytes)?;
-            self.publisher.link_new(staged.path(), path)?;
+            self.publisher.replace(&staged, path)?;
         }
         self.sync_parent(path)
     }
@@ -234,15 +231,23 @@ impl Inner {
     }
 }
 
-/// Reads a JSON record; `None` where there is none.
-pub(super) fn read_record<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+/// Reads a JSON record; `None` where there is none. One that cannot be read (a damaged disk) counts as none: it
+/// must not stop anything else from working (distribution#1960), and the next push writes it anew.
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
     let Some(bytes) = read_if_present(path)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| StoreError::Corrupt {
-            path: path.to_owned(),
-            reason: format!("the record cannot be read: {error}"),
-        })
+    match serde_json::from_slice(&bytes) {
+        Ok(record) => Ok(Some(record)),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "a record cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+/// A manifest whose bytes are gone or cut is not there, until somebody pushes it again.
+fn damaged(repository: &Repository, target: &Target) -> StoreError {
+    tracing::warn!(%repository, %target, "the bytes of a manifest are missing or cut");
+    StoreError::manifest(target)
 }

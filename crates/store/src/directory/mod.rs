@@ -105,6 +105,16 @@ impl DirectoryStore {
         Ok(Self { inner, uploads })
     }
 
+    /// Removes uploads that nobody has touched for so long, and says how many files that were. Done at every opening
+    /// for [`DirectoryOptions::upload_expiry`]; for a server that runs for months, also in between.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub async fn remove_stale_uploads(&self, older_than: Duration) -> Result<usize, StoreError> {
+        self.with(move |inner| uploads::remove_stale(inner, older_than))
+            .await
+    }
+
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -151,8 +152,11 @@ impl Uploads {
         }
         let (inner, file, size) = (Arc::clone(&self.inner), Arc::clone(&session.file), session.offset);
         let (repository, id, digest) = (repository.clone(), *id, *digest);
-        blocking(move || publish(&inner, &repository, &id, &file, &digest, size)).await?;
-        self.end(&mut session).await?;
+        let published = blocking(move || publish(&inner, &repository, &id, &file, &digest, size)).await;
+        // Also after a failure: the file may be a blob already, which nobody may write to any more, and after a
+        // failed fsync nobody knows what it holds.
+        let ended = self.end(&mut session).await;
+        published.and(ended)?;
         Ok(size)
     }
 
@@ -384,8 +388,13 @@ fn open(inner: &Inner, id: &UploadId) -> Result<Option<(Record, File, u64)>, Sto
     let Some(file) = if_present(file, "open", &path)? else {
         return Ok(None);
     };
-    let offset = file.metadata().map_err(StoreError::io("look at", &path))?.len();
-    Ok(Some((record, file, offset)))
+    let data = file.metadata().map_err(StoreError::io("look at", &path))?;
+    if data.nlink() > 1 {
+        // A crash came between publishing and cleaning up: this is a blob now, which nobody may write to.
+        remove(inner, id)?;
+        return Ok(None);
+    }
+    Ok(Some((record, file, data.len())))
 }
 
 /// Bytes to the disk, then their name, then the membership.

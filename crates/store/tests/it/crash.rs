@@ -169,3 +169,65 @@ async fn a_damaged_blob_is_healed_by_the_next_push() {
     suite::push_blob(&store, &here, &content).await;
     assert_eq!(suite::read_blob(&store, &here, &content.0).await, content.1);
 }
+
+/// A crash between publishing an upload and forgetting it: the file is a blob already, and more bytes sent to the
+/// upload would change it under its digest.
+#[tokio::test]
+async fn a_published_upload_takes_no_more_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let here = suite::repository("published");
+    let content = suite::blob("published");
+    let store = open(root.path()).await;
+    let id = store.start_upload(&here, None).await.unwrap().id;
+    store
+        .append(&here, &id, Chunk::of(content.1.clone()))
+        .await
+        .unwrap();
+    drop(store);
+    let hex = content.0.hex();
+    let blob = root.path().join(format!("blobs/sha256/{}/{hex}", &hex[..2]));
+    fs::create_dir_all(blob.parent().unwrap()).unwrap();
+    fs::hard_link(root.path().join(format!("uploads/{id}")), &blob).unwrap();
+    let store = open(root.path()).await;
+    let refused = store.append(&here, &id, Chunk::of("more")).await;
+    assert!(
+        matches!(refused, Err(StoreError::UploadUnknown { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(&blob).unwrap(), content.1);
+    assert_eq!(fs::read_dir(root.path().join("uploads")).unwrap().count(), 0);
+    // Pushed again, it is taken as it is.
+    suite::push_blob(&store, &here, &content).await;
+    assert_eq!(suite::read_blob(&store, &here, &content.0).await, content.1);
+}
+
+/// distribution#1960: one empty file stopped everything.
+#[tokio::test]
+async fn a_damaged_record_is_no_record_until_the_next_push() {
+    let held = suite::samples();
+    let hurt = &held[1];
+    let hex = hurt.manifest.digest.hex();
+    let name = hurt.repository.as_str();
+    let tag = format!("repos/{name}/_tags/{}", hurt.tag);
+    let revision = format!("repos/{name}/_manifests/sha256/{hex}");
+    let bytes = format!("blobs/sha256/{}/{hex}", &hex[..2]);
+    for damaged in [&tag, &revision, &bytes] {
+        let root = tempfile::tempdir().unwrap();
+        suite::fill(&open(root.path()).await).await;
+        fs::write(root.path().join(damaged), "").unwrap();
+        let store = open(root.path()).await;
+        let by_tag = Target::Tag(hurt.tag.clone());
+        for missing in [
+            store.stat_manifest(&hurt.repository, &by_tag).await.map(|_| ()),
+            store.manifest(&hurt.repository, &by_tag).await.map(|_| ()),
+        ] {
+            assert!(missing.unwrap_err().is_not_found(), "{damaged}");
+        }
+        assert_eq!(
+            store.repositories(Page::first(9)).await.unwrap().items.len(),
+            held.len()
+        );
+        suite::push(&store, hurt).await;
+        suite::reading(&store, &held).await;
+    }
+}

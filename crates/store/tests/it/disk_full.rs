@@ -1,0 +1,116 @@
+//! A disk that really is full: a small one, of memory, in a mount namespace of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use landfall_oci::Target;
+use landfall_store::{Chunk, Page, Store, StoreError, suite};
+
+use crate::open;
+
+/// Tells the child where its disk is.
+const FOLDER: &str = "LANDFALL_STORE_SMALL_DISK";
+
+#[test]
+fn on_a_small_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    // Root makes a mount namespace as it is; anybody else becomes root of a namespace first.
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if rustix::process::geteuid().as_raw() != 0 {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let script = r#"mount -t tmpfs -o size=2m none "$1" && exec "$2" --exact disk_full::child --nocapture"#;
+    let status = command
+        .args(["sh", "-c", script, "sh"])
+        .arg(dir.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(FOLDER, dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "the small disk was never there"
+    );
+}
+
+/// Not a test of its own: runs on the small disk.
+#[tokio::test]
+async fn child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let store = open(&folder).await;
+    let here = suite::repository("full");
+    let config = suite::blob("config");
+    suite::push_blob(&store, &here, &config).await;
+    let first = suite::image(std::slice::from_ref(&config), None, Some("t/1"));
+    suite::put(&store, &here, &first, &[suite::tag("latest")])
+        .await
+        .unwrap();
+    // Announced: refused before the first byte. Unannounced: refused in the middle; what came before is kept.
+    let id = store.start_upload(&here, None).await.unwrap().id;
+    let large = vec![7_u8; 3 << 20];
+    let refused = store.append(&here, &id, Chunk::of(large.clone())).await;
+    assert!(
+        matches!(refused, Err(StoreError::NoSpace { needed, free }) if needed > free),
+        "{refused:?}"
+    );
+    assert_eq!(store.upload(&here, &id).await.unwrap().offset, 0);
+    let pieces: Vec<_> = large
+        .chunks(65_536)
+        .map(|piece| Ok(piece.to_vec().into()))
+        .collect();
+    let chunk = Chunk {
+        at: None,
+        len: None,
+        body: Box::pin(futures_util::stream::iter(pieces)),
+    };
+    let refused = store.append(&here, &id, chunk).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { .. })), "{refused:?}");
+    let kept = store.upload(&here, &id).await.unwrap().offset;
+    assert!(kept > 0 && kept < 3 << 20);
+    last_byte(&folder);
+    full_to_the_brim(&store, &here, &first).await;
+    std::fs::remove_file(folder.join("filler")).unwrap();
+    // The upload goes on where it stood.
+    let offset = store.append(&here, &id, Chunk::of("end")).await.unwrap().offset;
+    assert_eq!(offset, kept + 3);
+    let mut whole = large[..usize::try_from(kept).unwrap()].to_vec();
+    whole.extend(b"end");
+    let (wanted, _) = suite::blob(whole);
+    store.commit(&here, &id, &wanted).await.unwrap();
+}
+
+/// Nothing fits any more: nothing is half there, what is there is served, and deleting works.
+async fn full_to_the_brim(
+    store: &dyn Store,
+    here: &landfall_oci::Repository,
+    first: &landfall_oci::RawManifest,
+) {
+    let annotations = serde_json::json!({"large": "x".repeat(100_000)});
+    let mut second: serde_json::Value = serde_json::from_slice(&first.bytes).unwrap();
+    second["annotations"] = annotations;
+    let second = suite::raw(&second);
+    let refused = suite::put(store, here, &second, &[suite::tag("latest"), suite::tag("new")]).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { .. })), "{refused:?}");
+    let by_digest = store.manifest(here, &Target::Digest(second.digest)).await;
+    assert!(by_digest.unwrap_err().is_not_found());
+    let latest = Target::Tag(suite::tag("latest"));
+    assert_eq!(store.manifest(here, &latest).await.unwrap(), *first);
+    assert_eq!(
+        store.tags(here, Page::first(9)).await.unwrap().items,
+        [suite::tag("latest")]
+    );
+    store.delete_manifest(here, &first.digest).await.unwrap();
+    assert!(store.manifest(here, &latest).await.unwrap_err().is_not_found());
+}
+
+/// Takes what is left of the disk.
+fn last_byte(folder: &Path) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(folder.join("filler")).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
