@@ -49,7 +49,7 @@ pub enum MapError {
     )]
     Port {
         /// The image.
-        reference: Reference,
+        reference: Box<Reference>,
         /// Its registry.
         registry: Registry,
     },
@@ -57,7 +57,7 @@ pub enum MapError {
     #[error("`{reference}` would become `{name}`, which is not a repository name: {source}")]
     Name {
         /// The image.
-        reference: Reference,
+        reference: Box<Reference>,
         /// What the rules made of it.
         name: String,
         /// What is wrong with it.
@@ -67,11 +67,11 @@ pub enum MapError {
     #[error("`{first}` and `{second}` would both become `{target}`; tell them apart with --map")]
     Collision {
         /// One.
-        first: Reference,
+        first: Box<Reference>,
         /// The other.
-        second: Reference,
+        second: Box<Reference>,
         /// The place.
-        target: Reference,
+        target: Box<Reference>,
     },
 }
 
@@ -188,7 +188,7 @@ impl Mapping {
             None => path,
         };
         let repository = name.parse().map_err(|source| MapError::Name {
-            reference: reference.clone(),
+            reference: Box::new(reference.clone()),
             name: name.clone(),
             source,
         })?;
@@ -211,7 +211,7 @@ impl Mapping {
         }
         if reference.registry().as_str().contains([':', '[']) {
             return Err(MapError::Port {
-                reference: reference.clone(),
+                reference: Box::new(reference.clone()),
                 registry: reference.registry().clone(),
             });
         }
@@ -291,9 +291,9 @@ pub fn place_all<'a>(
         );
         match taken.get(&place) {
             Some(first) => errors.push(MapError::Collision {
-                first: first.clone(),
-                second: reference.clone(),
-                target: target.clone(),
+                first: Box::new(first.clone()),
+                second: Box::new(reference.clone()),
+                target: Box::new(target.clone()),
             }),
             None => {
                 taken.insert(place, reference.clone());

@@ -67,7 +67,7 @@ pub enum View {
     /// One image or artifact.
     Image(Box<Manifest>),
     /// Several.
-    Index(Index),
+    Index(Box<Index>),
 }
 
 /// Why bytes are not a manifest that we can use.
@@ -150,6 +150,7 @@ impl RawManifest {
         };
         if self.media_type.is_index() {
             serde_json::from_slice(&self.bytes)
+                .map(Box::new)
                 .map(View::Index)
                 .map_err(invalid)
         } else {

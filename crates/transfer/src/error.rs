@@ -86,7 +86,7 @@ pub enum TransferError {
         /// What was asked for.
         digest: Digest,
         /// What came.
-        found: Digest,
+        found: Box<Digest>,
         /// Who sent it.
         source_name: String,
     },
@@ -98,7 +98,7 @@ pub enum TransferError {
         /// What it should be.
         digest: Digest,
         /// What it is.
-        found: Digest,
+        found: Box<Digest>,
     },
     /// A bundle without a blob or manifest that one of its images needs.
     #[error(

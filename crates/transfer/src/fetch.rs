@@ -23,7 +23,7 @@ pub(crate) struct Fetcher<'a> {
 
 impl Fetcher<'_> {
     /// Into a bundle. Sources are tried in order; what a run before this one left is used once.
-    pub(crate) async fn into_bundle(
+    pub(crate) async fn fetch_to_bundle(
         &self,
         blob: &UniqueBlob,
         pending: Pending,
@@ -73,7 +73,7 @@ impl Fetcher<'_> {
     }
 
     /// Into an OCI layout directory.
-    pub(crate) async fn into_directory(
+    pub(crate) async fn fetch_to_directory(
         &self,
         blob: &UniqueBlob,
         directory: &LayoutDir,
@@ -124,7 +124,7 @@ impl Fetcher<'_> {
             Ok(found) if found == digest => return Ok(()),
             Ok(found) => Err(TransferError::WrongDigest {
                 digest,
-                found,
+                found: Box::new(found),
                 source_name: source.to_string(),
             }),
             Err(error) => Err(error),

@@ -92,7 +92,7 @@ impl PushSource for FromBundle {
         let found = hashed.finish().await.ok()?;
         (found != *digest).then_some(TransferError::DamagedBlob {
             digest: *digest,
-            found,
+            found: Box::new(found),
         })
     }
 
@@ -209,7 +209,7 @@ impl Relay {
                 let source_name = "the source registry".to_owned();
                 return Err(TransferError::WrongDigest {
                     digest: self.digest,
-                    found,
+                    found: Box::new(found),
                     source_name,
                 });
             }

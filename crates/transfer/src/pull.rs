@@ -88,7 +88,7 @@ async fn fetch(
     let is_there = blocking(move || there.has(&digest, size)).await?;
     let how = if is_there { How::AlreadyThere } else { How::Moved };
     if !is_there {
-        fetcher.into_directory(blob, directory).await?;
+        fetcher.fetch_to_directory(blob, directory).await?;
     }
     fetcher.reporter.event(&Event::BlobFinished { digest, size, how });
     Ok((!is_there).then_some(size))

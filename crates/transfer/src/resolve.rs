@@ -193,7 +193,7 @@ impl Resolver<'_> {
             true => Ok(bytes),
             false => Err(TransferError::WrongDigest {
                 digest: config.digest,
-                found,
+                found: Box::new(found),
                 source_name: format!("{registry}/{repository}"),
             }),
         }

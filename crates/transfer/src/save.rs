@@ -201,7 +201,7 @@ impl Save<'_> {
     ) -> (Digest, Result<(), TransferError>) {
         let (digest, size, written) = (pending.digest, pending.size, pending.written);
         let result = match collection.blobs.get(&digest) {
-            Some(blob) => fetcher.into_bundle(blob, pending, writer).await,
+            Some(blob) => fetcher.fetch_to_bundle(blob, pending, writer).await,
             None => Err(TransferError::Nothing),
         };
         if result.is_ok() {

@@ -127,7 +127,7 @@ impl Stage {
             .map_err(|error| Failure::local("run", &self.program, &error))?;
         let stdout = child.stdout.take();
         self.servers.insert(name, child);
-        let address = stdout.and_then(|stdout| first_address(stdout));
+        let address = stdout.and_then(first_address);
         let Some(url) = address else {
             let said = fs::read_to_string(&log).unwrap_or_default();
             return Err(Failure::new(
