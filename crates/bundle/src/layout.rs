@@ -4,6 +4,10 @@
 //! in any order, by many tasks, each at once at its final place. No I/O here.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use bytes::Bytes;
 use landfall_hash::Hasher;
@@ -116,6 +120,31 @@ impl Layout {
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
+    }
+
+    /// Whether the file at `path` is what this plan would make, as far as that shows without hashing its blobs: the
+    /// length, and every byte that is known beforehand. Blocking.
+    ///
+    /// # Errors
+    /// [`BundleError::Io`] when the file cannot be read; one that is not there is just not it.
+    pub fn is_at(&self, path: &Path) -> Result<bool, BundleError> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(BundleError::io("open", path))?,
+        };
+        let about = file.metadata().map_err(BundleError::io("examine", path))?;
+        if !about.is_file() || about.len() != self.total {
+            return Ok(false);
+        }
+        for (offset, known) in self.pieces() {
+            let mut found = vec![0; known.len()];
+            file.read_exact_at(&mut found, offset)
+                .map_err(BundleError::io("read", path))?;
+            if found != known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The known bytes as runs to be written: padding of the entry before, header, content where known, and the end

@@ -326,7 +326,7 @@ mod tests {
 
     fn map(mapping: &Mapping, image: &str) -> String {
         mapping
-            .apply(&image.parse().unwrap())
+            .apply(&image.parse().unwrap(), image)
             .map_or_else(|error| error.to_string(), |target| target.to_string())
     }
 

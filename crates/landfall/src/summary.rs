@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_transfer::{Plan, Report};
+use landfall_transfer::{Plan, Report, THERE};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -42,15 +42,23 @@ impl Ending<'_> {
 
     fn text(&self, report: &Report, failed_list: Option<&Path>) -> String {
         let mut text = String::new();
+        let there = report
+            .done
+            .iter()
+            .filter(|success| success.remark.as_deref() == Some(THERE))
+            .count();
+        if there > 0 {
+            text += &format!("note: {} there already\n", human::count(there, "image"));
+        }
         for success in &report.done {
-            if let Some(remark) = &success.remark {
+            if let Some(remark) = success.remark.as_deref().filter(|remark| *remark != THERE) {
                 text += &format!("note: {}: {remark}\n", success.target);
             }
         }
         for failure in &report.failed {
             text += &format!("FAILED  {}\n        {}\n", failure.asked, failure.reason);
         }
-        let total = report.done.len() + report.failed.len();
+        let total = report.done.len() + report.failed.len() + report.partial;
         let moved = format!(
             "{} of {} moved in {}",
             human::bytes(report.bytes_moved),
@@ -67,6 +75,12 @@ impl Ending<'_> {
             report.done.len(),
             human::count(total, "image")
         );
+        if report.partial > 0 {
+            let kept = human::count(report.partial, "image");
+            text += &format!(
+                "{kept} fetched and kept beside the output: the same command continues, --allow-missing goes without the failed ones\n"
+            );
+        }
         if let Some(path) = failed_list {
             text += &format!(
                 "the failed images are in {}, a list for the next run: -l {}\n",

@@ -28,7 +28,7 @@ pub use event::{Event, How, Reporter, Silent};
 pub use load::{LoadOptions, Selection, collect_bundle, load};
 pub use plan::{Plan, PlannedImage};
 pub use pull::{PullOptions, pull};
-pub use report::{Class, Failure, Report, Success};
+pub use report::{Class, Failure, Report, Success, THERE};
 pub use resolve::{ResolveOptions, resolve};
 pub use save::{SaveOptions, save};
 pub use tree::{Blob, Content, Tree};

@@ -16,7 +16,7 @@ use landfall_oci::{Digest, RawManifest, Reference, Registry, Repository, Target}
 use crate::collection::{Collection, Image, UniqueBlob};
 use crate::origin::Origin;
 use crate::prune::prune;
-use crate::{Class, Event, Failure, How, Plan, Report, Reporter, Success, TransferError};
+use crate::{Class, Event, Failure, How, Plan, Report, Reporter, Success, THERE, TransferError};
 
 /// Small requests (HEAD, mount, manifest) under way at once.
 const SMALL_AT_ONCE: usize = 16;
@@ -46,7 +46,7 @@ pub(crate) struct Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     /// Images whose name answers with the right digest already, by position.
-    complete: BTreeSet<usize>,
+    complete: BTreeMap<usize, Digest>,
     /// Blobs that the first repository that needs them has already.
     there: BTreeSet<Digest>,
     /// Blobs that it does not have. What is in neither set could not be asked for.
@@ -71,14 +71,16 @@ impl Push<'_> {
     pub(crate) async fn inventory(&self) -> Result<Inventory, TransferError> {
         let heads: Vec<_> = stream::iter(self.collection.images.iter().zip(self.targets).enumerate())
             .map(|(position, (image, target))| async move {
+                let place = place(target, image.root.digest);
                 let head = self
                     .client
-                    .head_manifest(target.registry(), target.repository(), &target.target())
+                    .head_manifest(target.registry(), target.repository(), &place)
                     .await;
                 head.map(|head| {
                     (
                         position,
-                        head.is_some_and(|head| head.digest == image.root.digest),
+                        head.map(|head| head.digest)
+                            .filter(|found| self.is_of(image, found)),
                     )
                 })
             })
@@ -90,8 +92,8 @@ impl Push<'_> {
             // A registry that will not say is asked again, in earnest, by the push itself; only an unreachable one,
             // or one that refuses us, makes the plan impossible.
             match head.map_err(TransferError::from) {
-                Ok((position, true)) => {
-                    inventory.complete.insert(position);
+                Ok((position, Some(digest))) => {
+                    inventory.complete.insert(position, digest);
                 }
                 Ok(_) => {}
                 Err(error) if matches!(error.class(), Class::Unreachable | Class::Credentials) => {
@@ -133,7 +135,7 @@ impl Push<'_> {
             .images
             .iter()
             .enumerate()
-            .filter(|(position, _)| !inventory.complete.contains(position))
+            .filter(|(position, _)| !inventory.complete.contains_key(position))
     }
 
     /// For each blob that has to be in a repository: all repositories that need it, in the order of the list.
@@ -326,8 +328,8 @@ impl Push<'_> {
                 remark,
             }
         };
-        if inventory.complete.contains(&position) {
-            return Ok(finished(image.root.digest, Some("already there".to_owned())));
+        if let Some(digest) = inventory.complete.get(&position) {
+            return Ok(finished(*digest, Some(THERE.to_owned())));
         }
         if let Some(reason) = image.blobs.iter().find_map(|digest| lost.get(digest)) {
             return Err(reason.clone());
@@ -362,9 +364,7 @@ impl Push<'_> {
             }
         }
         let root = self.manifest(root)?;
-        let place = target
-            .tag()
-            .map_or(Target::Digest(root.digest), |tag| Target::Tag(tag.clone()));
+        let place = place(target, root.digest);
         let error = match self
             .client
             .push_manifest(registry, repository, &place, root)
@@ -378,8 +378,7 @@ impl Push<'_> {
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
             return Err(error.into());
         }
-        let kept: BTreeSet<_> = image.manifests.iter().collect();
-        let pruned = prune(root, |digest| kept.contains(digest)).ok_or(TransferError::Nothing)?;
+        let pruned = self.pruned(image).ok_or(TransferError::Nothing)?;
         self.client
             .push_manifest(registry, repository, &place, &pruned)
             .await?;
@@ -397,10 +396,20 @@ impl Push<'_> {
             .ok_or(TransferError::BlobMissing { digest: *digest })
     }
 
+    /// The smaller index that a strict registry gets instead of one with members left out.
+    fn pruned(&self, image: &Image) -> Option<RawManifest> {
+        let kept: BTreeSet<_> = image.manifests.iter().collect();
+        let root = self.manifest(&image.root.digest).ok()?;
+        prune(root, |digest| kept.contains(digest)).filter(|_| !image.omitted.is_empty())
+    }
+
+    /// Whether a name that answers with this digest is this image.
+    fn is_of(&self, image: &Image, found: &Digest) -> bool {
+        image.root.digest == *found || self.pruned(image).is_some_and(|pruned| pruned.digest == *found)
+    }
+
     async fn verify(&self, target: &Reference, pushed: Digest) -> Result<(), TransferError> {
-        let place = target
-            .tag()
-            .map_or(Target::Digest(pushed), |tag| Target::Tag(tag.clone()));
+        let place = place(target, pushed);
         let head = self
             .client
             .head_manifest(target.registry(), target.repository(), &place)
@@ -414,6 +423,13 @@ impl Push<'_> {
             }),
         }
     }
+}
+
+/// Under what an image is pushed and asked for: its tag, or the digest of what has none.
+fn place(target: &Reference, digest: Digest) -> Target {
+    target
+        .tag()
+        .map_or(Target::Digest(digest), |tag| Target::Tag(tag.clone()))
 }
 
 /// Tells the reporter of each chunk that leaves, and takes it back when the upload has to begin again.

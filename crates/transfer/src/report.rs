@@ -40,6 +40,9 @@ pub struct Failure {
     pub class: Class,
 }
 
+/// The remark on an image for which nothing had to be done.
+pub const THERE: &str = "already there";
+
 /// An image that is where it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Success {
@@ -63,6 +66,9 @@ pub struct Report {
     pub done: Vec<Success>,
     /// Images that are not.
     pub failed: Vec<Failure>,
+    /// Images that could be had but are nowhere yet, because the bundle is not finished without the failed ones: what
+    /// was fetched of them is kept for the next run.
+    pub partial: usize,
     /// Blobs whose bytes were moved.
     pub blobs_moved: usize,
     /// Bytes that were moved.

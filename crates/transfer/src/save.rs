@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
-use landfall_bundle::{BundleError, Layout, Pending, Resume, Writer, WriterOptions};
+use landfall_bundle::{Bundle, BundleError, Layout, Pending, Resume, Writer, WriterOptions, verify};
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::Entry;
 use landfall_oci::Digest;
 use tokio::task::JoinHandle;
 
-use crate::fetch::{Fetcher, is_local};
+use crate::fetch::{Fetcher, blocking, is_local};
 use crate::resolve::{ResolveOptions, resolve};
-use crate::{Collection, Event, How, Plan, Report, Reporter, Success, TransferError, contents};
+use crate::{Collection, Event, How, Plan, Report, Reporter, Success, THERE, TransferError, contents};
 
 /// What was written is made to outlast a power cut whenever there is so much of it, or so long after the last time.
 /// It also keeps the disk busy while the network is: the last sync of a run then has little left to do.
@@ -86,6 +86,15 @@ impl Save<'_> {
         if self.options.dry_run || blocked {
             return Ok(self.report(plan, Vec::new(), collection));
         }
+        if !self.options.overwrite && self.is_there_already(&collection).await? {
+            let done = collection
+                .images
+                .iter()
+                .map(|image| self.success(image, Some(THERE)))
+                .collect();
+            return Ok(self.report(plan, done, collection));
+        }
+        let mut partial = 0;
         loop {
             let writer = self.open(&collection).await?;
             let lost = self.fetch_all(&collection, &writer).await?;
@@ -95,6 +104,7 @@ impl Save<'_> {
                 break;
             }
             if collection.images.is_empty() || !self.options.allow_missing {
+                partial = collection.images.len();
                 collection.images.clear();
                 break;
             }
@@ -103,9 +113,27 @@ impl Save<'_> {
         let done = collection
             .images
             .iter()
-            .map(|image| self.success(image))
+            .map(|image| self.success(image, None))
             .collect();
-        Ok(self.report(plan, done, collection))
+        Ok(Report {
+            partial,
+            ..self.report(plan, done, collection)
+        })
+    }
+
+    /// The very bundle that this run would make is there: the same command a second time, or after a kill in its
+    /// last instant. Its blobs are hashed before that is believed.
+    async fn is_there_already(&self, collection: &Collection) -> Result<bool, TransferError> {
+        let layout = self.layout(collection)?;
+        let path = self.options.output.clone();
+        let opened = blocking(move || match layout.is_at(&path)? {
+            true => Bundle::open(&path).map(Some),
+            false => Ok(None),
+        });
+        let Some(bundle) = opened.await? else {
+            return Ok(false);
+        };
+        Ok(verify(&bundle, self.hash, |_| {}).await?.is_right())
     }
 
     async fn plan(&self, collection: &Collection) -> Result<Plan, TransferError> {
@@ -223,7 +251,7 @@ impl Save<'_> {
         Ok(())
     }
 
-    fn success(&self, image: &crate::collection::Image) -> Success {
+    fn success(&self, image: &crate::collection::Image, remark: Option<&str>) -> Success {
         self.reporter.event(&Event::ImageFinished {
             reference: &image.reference,
             target: None,
@@ -232,7 +260,7 @@ impl Save<'_> {
             reference: image.reference.clone(),
             target: self.options.output.display().to_string(),
             digest: image.root.digest,
-            remark: None,
+            remark: remark.map(str::to_owned),
         }
     }
 
@@ -248,6 +276,7 @@ impl Save<'_> {
             bytes_moved: self.moved.bytes.load(Ordering::Relaxed),
             blobs_mounted: 0,
             dry_run: self.options.dry_run,
+            partial: 0,
         }
     }
 }

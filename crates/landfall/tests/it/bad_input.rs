@@ -144,11 +144,11 @@ fn outputs_that_cannot_be_written() {
     let outcome = place.save(&upstream.address(), "no/such/folder/bundle.tar", &[]);
     refused(&outcome, 3, &["no/such/folder"]);
     place.save(&upstream.address(), "bundle.tar", &[]).ok();
-    refused(
-        &place.save(&upstream.address(), "bundle.tar", &[]),
-        2,
-        &["already exists"],
-    );
+    // The very bundle that is asked for is no obstacle; anything else is.
+    place.save(&upstream.address(), "bundle.tar", &[]).ok();
+    place.scratch.write("other.tar", "something else");
+    let outcome = place.save(&upstream.address(), "other.tar", &[]);
+    refused(&outcome, 2, &["already exists"]);
     place
         .save(&upstream.address(), "bundle.tar", &["--overwrite"])
         .ok();
