@@ -45,8 +45,8 @@ pub(crate) struct Counts {
 /// What the target has before anything moves.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
-    /// Images whose name answers with the right digest already, by position.
-    complete: BTreeSet<usize>,
+    /// Images whose name answers with the right digest already, by position, and that digest.
+    complete: BTreeMap<usize, Digest>,
     /// Blobs that the first repository that needs them has already.
     there: BTreeSet<Digest>,
     /// Blobs that it does not have. What is in neither set could not be asked for.
@@ -78,7 +78,8 @@ impl Push<'_> {
                 head.map(|head| {
                     (
                         position,
-                        head.is_some_and(|head| head.digest == image.root.digest),
+                        head.map(|head| head.digest)
+                            .filter(|digest| self.is_ours(image, digest)),
                     )
                 })
             })
@@ -90,8 +91,8 @@ impl Push<'_> {
             // A registry that will not say is asked again, in earnest, by the push itself; only an unreachable one,
             // or one that refuses us, makes the plan impossible.
             match head.map_err(TransferError::from) {
-                Ok((position, true)) => {
-                    inventory.complete.insert(position);
+                Ok((position, Some(digest))) => {
+                    inventory.complete.insert(position, digest);
                 }
                 Ok(_) => {}
                 Err(error) if matches!(error.class(), Class::Unreachable | Class::Credentials) => {
@@ -118,6 +119,18 @@ impl Push<'_> {
         Ok(inventory)
     }
 
+    /// Whether this is what a name should answer with: the image, or the smaller index that an earlier run had to
+    /// push instead.
+    fn is_ours(&self, image: &Image, found: &Digest) -> bool {
+        let pruned = || {
+            self.manifest(&image.root.digest)
+                .ok()
+                .and_then(|root| pruned(image, root))
+        };
+        *found == image.root.digest
+            || (!image.omitted.is_empty() && pruned().is_some_and(|pruned| pruned.digest == *found))
+    }
+
     async fn ask_for(
         &self,
         digest: Digest,
@@ -133,7 +146,7 @@ impl Push<'_> {
             .images
             .iter()
             .enumerate()
-            .filter(|(position, _)| !inventory.complete.contains(position))
+            .filter(|(position, _)| !inventory.complete.contains_key(position))
     }
 
     /// For each blob that has to be in a repository: all repositories that need it, in the order of the list.
@@ -326,8 +339,12 @@ impl Push<'_> {
                 remark,
             }
         };
-        if inventory.complete.contains(&position) {
-            return Ok(finished(image.root.digest, Some("already there".to_owned())));
+        if let Some(digest) = inventory.complete.get(&position) {
+            let remark = match *digest == image.root.digest {
+                true => "already there",
+                false => "already there, as an index without the platforms that were left out",
+            };
+            return Ok(finished(*digest, Some(remark.to_owned())));
         }
         if let Some(reason) = image.blobs.iter().find_map(|digest| lost.get(digest)) {
             return Err(reason.clone());
@@ -378,8 +395,7 @@ impl Push<'_> {
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
             return Err(error.into());
         }
-        let kept: BTreeSet<_> = image.manifests.iter().collect();
-        let pruned = prune(root, |digest| kept.contains(digest)).ok_or(TransferError::Nothing)?;
+        let pruned = pruned(image, root).ok_or(TransferError::Nothing)?;
         self.client
             .push_manifest(registry, repository, &place, &pruned)
             .await?;
@@ -414,6 +430,12 @@ impl Push<'_> {
             }),
         }
     }
+}
+
+/// The index of an image with only the members that are here.
+fn pruned(image: &Image, root: &RawManifest) -> Option<RawManifest> {
+    let kept: BTreeSet<_> = image.manifests.iter().collect();
+    prune(root, |digest| kept.contains(digest))
 }
 
 /// Tells the reporter of each chunk that leaves, and takes it back when the upload has to begin again.
