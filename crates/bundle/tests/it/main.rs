@@ -10,5 +10,6 @@ mod names;
 mod planning;
 mod reading;
 mod resume;
+mod store;
 mod support;
 mod verifying;

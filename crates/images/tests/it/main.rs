@@ -1,6 +1,6 @@
 //! The list reader against real lists. They come from elsewhere and stay there: these checks run only where the
 //! folder of lists stands beside the project.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::PathBuf;
 
