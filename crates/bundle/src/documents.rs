@@ -121,11 +121,12 @@ pub(crate) fn blob_name(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
-/// Docker's spelling of a name with a tag; a name with a digest alone has none.
+/// The full name with a tag; a name with a digest alone has none. Docker understands short names too, but podman
+/// takes those for names below `localhost/`.
 fn docker_tag(reference: &Reference) -> Option<String> {
     let reference = reference.clone().with_default_tag();
     let tag = reference.tag()?;
-    Some(format!("{}:{tag}", reference.familiar_name()))
+    Some(format!("{}:{tag}", reference.name()))
 }
 
 /// The image that `docker load` gets: linux/amd64, else the first that is whole.

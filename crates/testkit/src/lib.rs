@@ -12,6 +12,7 @@
 pub mod certs;
 pub mod digest;
 pub mod fake_registry;
+pub mod htpasswd;
 pub mod peers;
 pub mod process;
 pub mod proxy;

@@ -21,7 +21,7 @@ fn docker_gets_one_platform_per_name() {
     let list = list.as_array().unwrap();
     assert_eq!(list.len(), 3);
     // Sorted by name; the index gives its linux/amd64 member though arm64 stands first.
-    assert_eq!(list[0]["RepoTags"], json!(["busybox:1.36"]));
+    assert_eq!(list[0]["RepoTags"], json!(["docker.io/library/busybox:1.36"]));
     let amd = world.image("linux/amd64", &[noise(1, 5000), noise(2, 3000)]);
     let landfall_oci::View::Image(manifest) = amd.view().unwrap() else {
         panic!()
@@ -35,7 +35,7 @@ fn docker_gets_one_platform_per_name() {
     // Two names of one image are one entry; a name with a digest alone has no tag.
     assert_eq!(
         list[1]["RepoTags"],
-        json!(["rancher/tool:1", "quay.io/team/app:v2"])
+        json!(["docker.io/rancher/tool:1", "quay.io/team/app:v2"])
     );
     assert_eq!(list[2]["RepoTags"], Value::Null);
     assert_ne!(digest_only, other.digest);

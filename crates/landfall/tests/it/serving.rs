@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use landfall_testkit::{FakeRegistry, Workload, run};
+use landfall_testkit::{FakeRegistry, Workload, htpasswd, run};
 
 use crate::place::Place;
 
@@ -129,8 +129,7 @@ fn passwords_and_tls_are_asked_for() {
     place
         .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
         .ok();
-    let hash = bcrypt("s3cret");
-    place.scratch.write("users", format!("admin:{hash}\n"));
+    place.scratch.write("users", htpasswd::line("admin", "s3cret"));
     let serving = Serving::start(
         &place,
         &[
@@ -153,9 +152,4 @@ fn passwords_and_tls_are_asked_for() {
     assert_eq!(load("s3cret", &[]).code(), Some(5));
     assert_eq!(load("wrong", &["--tls-ca", "tls/ca.crt"]).code(), Some(6));
     load("s3cret", &["--tls-ca", "tls/ca.crt"]).ok();
-}
-
-fn bcrypt(password: &str) -> String {
-    let made = run(std::process::Command::new("htpasswd").args(["-nbB", "-C", "5", "u", password]));
-    made.ok().trim().trim_start_matches("u:").to_owned()
 }

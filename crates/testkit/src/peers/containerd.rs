@@ -4,6 +4,7 @@
 //! both work in a folder below `/tmp`; the CRI plugin loads but is switched off to start faster, since `ctr` reads
 //! the same `hosts.toml` files.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,7 +143,22 @@ impl Containerd {
     /// Runs a container of an image to its end and returns what it printed.
     #[track_caller]
     pub fn run(&self, reference: &str, name: &str) -> Outcome {
-        run(self.ctr().args(["run", "--rm", reference, name]))
+        self.run_with(reference, name, &[])
+    }
+
+    /// As [`Self::run`], with arguments that replace the image's own.
+    #[track_caller]
+    pub fn run_with(&self, reference: &str, name: &str, arguments: &[&str]) -> Outcome {
+        // runc keeps all containers of a machine in one folder, by name, whatever containerd they belong to.
+        let folder = self.scratch.path().file_name().unwrap_or_default();
+        let name = format!("{}-{name}", folder.to_string_lossy());
+        // Into a file: `ctr` sometimes loses the output of a container that ends before it listens.
+        let log = self.scratch.write(format!("{name}.log"), "");
+        let mut command = self.ctr();
+        command.args(["run", "--rm", "--log-uri", &format!("file://{}", text(&log))]);
+        let mut outcome = run(command.args([reference, &name]).args(arguments));
+        outcome.stdout = fs::read_to_string(&log).unwrap_or_default();
+        outcome
     }
 }
 

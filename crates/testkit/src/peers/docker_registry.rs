@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Program, text};
-use crate::{Identity, Process, Scratch, Workload, free_port, process};
+use crate::{Identity, Process, Scratch, Workload, free_port, htpasswd, process};
 
 /// The program.
 pub const PROGRAM: Program = Program::new("docker-registry", "apt-get install docker-registry");
@@ -156,10 +156,7 @@ fn config(options: &Options, scratch: &Scratch, root: &Path, port: u16) -> Strin
         );
     }
     if let Some((user, password)) = &options.account {
-        // The lowest cost that bcrypt has: the tests are not to measure it.
-        let hash = bcrypt::hash_with_result(password, 4).expect("a password can be hashed");
-        let line = format!("{user}:{}\n", hash.format_for_version(bcrypt::Version::TwoY));
-        let path = scratch.write("htpasswd", line);
+        let path = scratch.write("htpasswd", htpasswd::line(user, password));
         out += &format!("auth:\n  htpasswd: {{realm: test, path: {}}}\n", text(&path));
     }
     out

@@ -53,11 +53,13 @@ pub(crate) fn run(stage: &mut Stage, user: &str, password: &str) -> Result<(), F
     ]
     .map(str::to_owned);
     node.ctr(stage, &pull, &password_hidden(&pull, password))?;
+    // runc keeps all containers of a machine in one folder, by name, whatever containerd they belong to.
+    let container = format!("landfall-demo-{}", std::process::id());
     let run = [
         "run",
         "--rm",
         &image,
-        "demo",
+        &container,
         crate::own_files::PROGRAM,
         "--version",
     ]

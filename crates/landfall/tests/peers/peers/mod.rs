@@ -1,0 +1,14 @@
+//! One file for each peer; here is what they share.
+
+mod containerd;
+mod crane;
+mod demo;
+mod docker_registry;
+mod dockerd;
+mod fleet;
+mod podman;
+mod regctl;
+mod self_image;
+mod serving;
+mod skopeo;
+mod stored;
