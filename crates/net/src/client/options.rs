@@ -38,7 +38,7 @@ impl Default for TransportOptions {
             proxies: Proxies::default(),
             timeouts: Timeouts::default(),
             retry: RetryOptions::default(),
-            read_buffer_bytes: 128 * 1024,
+            read_buffer_bytes: 256 * 1024,
         }
     }
 }
