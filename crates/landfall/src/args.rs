@@ -259,6 +259,7 @@ pub(crate) struct Verify {
 
 /// Image lists.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  landfall images lint rancher-images.txt")]
 pub(crate) struct Images {
     #[command(subcommand)]
     pub(crate) command: ImagesCommand,
@@ -284,6 +285,7 @@ pub(crate) struct Lint {
 
 /// The whole journey on this machine, offline: list, save, serve, load, pull, run.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  landfall demo\n  landfall demo --keep /tmp/landfall")]
 pub(crate) struct Demo {
     /// Work in this folder and leave it (default: a temporary folder, removed at the end).
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_oci::{Descriptor, Digest, Platform, RawManifest, Reference, Registry, Repository};
 
 use crate::tree::Content;
-use crate::{Failure, TransferError};
+use crate::{Class, Failure, TransferError};
 
 /// One image of the set.
 #[derive(Clone, Debug)]
@@ -146,22 +146,18 @@ impl Collection {
     }
 
     /// Takes images that need one of these blobs out of the collection, and whatever only they needed.
-    pub fn drop_images_with(&mut self, lost: &BTreeMap<Digest, String>) {
+    pub fn drop_images_with(&mut self, lost: &BTreeMap<Digest, (Class, String)>) {
         let (failed, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.images)
             .into_iter()
             .partition(|image| image.blobs.iter().any(|digest| lost.contains_key(digest)));
         for image in failed {
-            let reason = image
-                .blobs
-                .iter()
-                .find_map(|digest| lost.get(digest))
-                .cloned()
-                .unwrap_or_default();
+            let why = image.blobs.iter().find_map(|digest| lost.get(digest));
+            let (class, reason) = why.cloned().unwrap_or((Class::Unavailable, String::new()));
             self.failed.push(Failure {
                 reference: image.reference,
                 asked: image.asked,
                 reason,
-                class: crate::Class::Unavailable,
+                class,
             });
         }
         self.images = kept;

@@ -219,6 +219,9 @@ impl Push<'_> {
         let inventory = self.inventory().await?;
         let plan = self.plan(&inventory);
         self.reporter.event(&Event::Planned { plan: &plan });
+        if let Some(message) = self.library_note() {
+            self.reporter.event(&Event::Note { message: &message });
+        }
         if dry_run {
             return Ok(Report {
                 failed: self.collection.failed.clone(),
@@ -228,5 +231,26 @@ impl Push<'_> {
             });
         }
         Ok(self.run(&inventory, plan).await)
+    }
+
+    /// Official images of Docker Hub go where the list says, which is not where a node's mirror looks for them.
+    fn library_note(&self) -> Option<String> {
+        let is_moved = |(image, target): &(&crate::Image, &Reference)| {
+            let official = image.reference.repository().as_str();
+            let name = official
+                .strip_prefix("library/")
+                .filter(|_| image.reference.registry().is_docker_hub());
+            let place = format!("/{}", target.repository());
+            let ends = |tail: &str| place.ends_with(&format!("/{tail}"));
+            // Below rancher/ is where somebody wanted it.
+            name.is_some_and(|name| ends(name) && !ends(official) && !ends(&format!("rancher/{name}")))
+        };
+        let (image, target) = self.collection.images.iter().zip(self.targets).find(is_moved)?;
+        Some(format!(
+            "{} goes to {target}; a node that uses this registry as its mirror of docker.io asks for {} instead: \
+             --map docker.io/library=library puts such images there",
+            image.asked,
+            image.reference.repository()
+        ))
     }
 }

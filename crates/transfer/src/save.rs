@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::fetch::{Fetcher, blocking, is_local};
 use crate::resolve::{ResolveOptions, resolve};
-use crate::{Collection, Event, How, Plan, Report, Reporter, Success, THERE, TransferError, contents};
+use crate::{Class, Collection, Event, How, Plan, Report, Reporter, Success, THERE, TransferError, contents};
 
 /// What was written is made to outlast a power cut whenever there is so much of it, or so long after the last time.
 /// It also keeps the disk busy while the network is: the last sync of a run then has little left to do.
@@ -180,7 +180,7 @@ impl Save<'_> {
         &self,
         collection: &Collection,
         writer: &Writer,
-    ) -> Result<BTreeMap<Digest, String>, TransferError> {
+    ) -> Result<BTreeMap<Digest, (Class, String)>, TransferError> {
         let fetcher = Fetcher {
             client: self.client,
             hash: self.hash,
@@ -212,7 +212,7 @@ impl Save<'_> {
                 Ok(()) => syncer.tick().await?,
                 Err(error) if is_local(&error) => return Err(error),
                 Err(error) => {
-                    lost.insert(digest, error.describe());
+                    lost.insert(digest, (error.class(), error.describe()));
                 }
             }
         }

@@ -127,7 +127,7 @@ fn wrong_bytes_never_enter_a_bundle() {
     let rule = Rule::on(Kind::Blob, Fault::Flip { at: 17 })
         .path(biggest(&Workload::small(22)).hex())
         .times(always);
-    fails_clearly(rule, 1, "wrong bytes");
+    fails_clearly(rule, 4, "wrong bytes");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_blob_of_another_length_is_refused_early() {
     let rule = Rule::on(Kind::Blob, Fault::Short { len: 100 })
         .path(biggest(&Workload::small(22)).hex())
         .times(1000);
-    fails_clearly(rule, 1, "100");
+    fails_clearly(rule, 4, "100");
 }
 
 #[test]

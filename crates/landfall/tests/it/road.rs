@@ -1,6 +1,8 @@
 //! The road: list, save, load, copy, pull, push, inspect, verify, on registries that behave.
 
+use landfall_oci::{Digest, MediaType, Platform};
 use landfall_testkit::fake_registry::Kind;
+use landfall_testkit::workload::Family;
 use landfall_testkit::{FakeRegistry, Workload};
 
 use crate::place::{Place, failed, report, same_bytes};
@@ -217,4 +219,50 @@ fn events_are_json_lines() {
         workload.blobs.len()
     );
     assert_eq!(kinds.last(), Some(&"report"));
+}
+
+/// An image whose base layer its registry need not hold, as Windows images have it.
+fn with_foreign_layer(elsewhere: &FakeRegistry) -> (Workload, Digest) {
+    let mut workload = Workload::new();
+    let base = workload.add_file_layer(&[("base", 0o644, b"from elsewhere")]);
+    let own = workload.add_file_layer(&[("own", 0o644, b"from here")]);
+    let root = workload.add_image(Family::Docker, &Platform::new("windows", "amd64"), &[base, own]);
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&workload.manifests[&root.digest].bytes).unwrap();
+    let foreign: Digest = json["layers"][0]["digest"].as_str().unwrap().parse().unwrap();
+    json["layers"][0]["mediaType"] = MediaType::DOCKER_FOREIGN_LAYER.as_str().into();
+    json["layers"][0]["urls"] = serde_json::json!([format!("{}/cdn/{foreign}", elsewhere.url())]);
+    workload.manifests.clear();
+    let root = workload.add_manifest(MediaType::DOCKER_MANIFEST, &json);
+    workload.tag("rancher/windows:1", root.digest);
+    let content = workload.blobs.remove(&foreign).unwrap();
+    elsewhere.put_blob("any/thing", content);
+    (workload, foreign)
+}
+
+#[test]
+fn foreign_layers_stay_where_they_are_unless_they_are_asked_for() {
+    let elsewhere = FakeRegistry::empty();
+    let (workload, foreign) = with_foreign_layer(&elsewhere);
+    let upstream = FakeRegistry::with(&workload);
+    let place = Place::with_list(&workload);
+    place.save(&upstream.address(), "without.tar", &[]).ok();
+    place.landfall(&["verify", "without.tar"]).ok();
+    assert_eq!(elsewhere.blob_fetches(&foreign).len(), 0);
+    place
+        .save(&upstream.address(), "with.tar", &["--include-foreign"])
+        .ok();
+    assert_eq!(elsewhere.blob_fetches(&foreign).len(), 1);
+    let repository = "rancher/windows".parse().unwrap();
+    for (bundle, is_carried) in [("without.tar", false), ("with.tar", true)] {
+        let target = FakeRegistry::empty();
+        place.landfall(&["load", bundle, "-r", &target.address()]).ok();
+        // The manifest is the same in both: the layer is still called foreign and still has its urls.
+        assert_eq!(target.tags()["rancher/windows:1"], workload.images[0].root);
+        assert_eq!(
+            target.blob(&repository, &foreign).is_some(),
+            is_carried,
+            "{bundle}"
+        );
+    }
 }
