@@ -10,6 +10,7 @@
 mod descriptor;
 mod digest;
 mod error_code;
+mod grammar;
 mod manifest;
 mod media_type;
 mod platform;

@@ -10,6 +10,7 @@ mod copy;
 mod error;
 mod event;
 mod fetch;
+mod inventory;
 mod load;
 mod origin;
 mod plan;

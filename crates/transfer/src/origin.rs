@@ -1,6 +1,7 @@
 //! Where the bytes of a push come from: an extent of a bundle, or another registry as a stream.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use landfall_hash::{HashService, HashStream};
 use landfall_oci::{Digest, Registry, Repository};
 use landfall_store::Extent;
 
-use crate::TransferError;
 use crate::collection::UniqueBlob;
+use crate::{Event, Reporter, TransferError};
 
 /// What a push takes its blobs from.
 #[derive(Clone)]
@@ -215,5 +216,40 @@ impl Relay {
             }
         }
         Ok(self.held.take().map(|last| (last, false)))
+    }
+}
+
+/// Tells the reporter of each chunk that leaves, and takes it back when the upload has to begin again.
+pub(crate) struct Counted<'a> {
+    pub(crate) source: &'a dyn BlobSource,
+    pub(crate) reporter: Arc<dyn Reporter>,
+    pub(crate) digest: Digest,
+    pub(crate) position: Arc<AtomicU64>,
+}
+
+#[async_trait::async_trait]
+impl BlobSource for Counted<'_> {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    async fn open(&self, offset: u64) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        let digest = self.digest;
+        let before = self.position.swap(offset, Ordering::Relaxed);
+        if before > offset {
+            self.reporter.event(&Event::BlobRestarted {
+                digest,
+                bytes: before - offset,
+            });
+        }
+        let (reporter, position) = (Arc::clone(&self.reporter), Arc::clone(&self.position));
+        let counted = self.source.open(offset).await?.inspect(move |chunk| {
+            if let Ok(chunk) = chunk {
+                let bytes = chunk.len() as u64;
+                position.fetch_add(bytes, Ordering::Relaxed);
+                reporter.event(&Event::BlobMoved { digest, bytes });
+            }
+        });
+        Ok(counted.boxed())
     }
 }
