@@ -177,3 +177,91 @@ impl Collection {
         self.manifests.retain(|digest, _| manifests.contains(digest));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_oci::MediaType;
+
+    use super::*;
+    use crate::tree::Blob;
+
+    fn content(image: u8, blobs: &[(u8, u64)]) -> Content {
+        let blob = |(byte, size): &(u8, u64)| {
+            let digest = Digest::Sha256([*byte; 32]);
+            let descriptor = Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, *size);
+            (
+                digest,
+                Blob {
+                    descriptor,
+                    is_config: false,
+                },
+            )
+        };
+        Content {
+            root: Descriptor::new(MediaType::OCI_MANIFEST, Digest::Sha256([image; 32]), 1),
+            manifests: Vec::new(),
+            blobs: blobs.iter().map(blob).collect(),
+            platforms: Vec::new(),
+            omitted: Vec::new(),
+        }
+    }
+
+    fn found(name: &str) -> Found {
+        let reference: Reference = name.parse().unwrap();
+        let origin = Some((reference.registry().clone(), reference.repository().clone()));
+        Found {
+            asked: name.to_owned(),
+            source: name.to_owned(),
+            reference,
+            origin,
+        }
+    }
+
+    #[test]
+    fn shared_blobs_are_one_with_every_source_and_the_biggest_is_first() {
+        let mut collection = Collection::default();
+        collection
+            .add(found("a:1"), content(1, &[(10, 5), (11, 50)]), false)
+            .unwrap();
+        collection
+            .add(found("b:1"), content(2, &[(11, 50), (12, 7)]), false)
+            .unwrap();
+        assert_eq!(collection.blob_bytes(), 62);
+        assert_eq!(collection.blobs[&Digest::Sha256([11; 32])].sources.len(), 2);
+        let order: Vec<_> = collection
+            .biggest_first()
+            .iter()
+            .map(|digest| digest.as_bytes()[0])
+            .collect();
+        assert_eq!(order, [11, 12, 10]);
+    }
+
+    #[test]
+    fn two_sizes_for_one_blob_are_a_lie() {
+        let mut collection = Collection::default();
+        collection
+            .add(found("a:1"), content(1, &[(10, 5)]), false)
+            .unwrap();
+        let error = collection
+            .add(found("b:1"), content(2, &[(10, 6)]), false)
+            .unwrap_err();
+        assert!(matches!(error, TransferError::SizeConflict { sizes: (5, 6), .. }));
+        assert_eq!(collection.images.len(), 1);
+    }
+
+    #[test]
+    fn a_lost_blob_takes_its_images_and_only_theirs_along() {
+        let mut collection = Collection::default();
+        collection
+            .add(found("a:1"), content(1, &[(10, 5), (11, 50)]), false)
+            .unwrap();
+        collection
+            .add(found("b:1"), content(2, &[(11, 50), (12, 7)]), false)
+            .unwrap();
+        let lost = BTreeMap::from([(Digest::Sha256([10; 32]), (Class::Corrupt, "wrong".to_owned()))]);
+        collection.drop_images_with(&lost);
+        assert_eq!(collection.failed[0].asked, "a:1");
+        assert_eq!(collection.failed[0].class, Class::Corrupt);
+        assert_eq!(collection.blobs.len(), 2);
+    }
+}

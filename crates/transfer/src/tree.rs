@@ -200,3 +200,100 @@ impl Tree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use landfall_oci::{Algorithm, MediaType};
+    use serde_json::json;
+
+    use super::*;
+    use crate::Class;
+
+    fn manifest(json: &serde_json::Value) -> RawManifest {
+        let bytes = Bytes::from(json.to_string());
+        let digest = landfall_hash::digest(Algorithm::Sha256, &bytes);
+        RawManifest::new(None, digest, bytes).unwrap()
+    }
+
+    fn image(number: u8) -> RawManifest {
+        let blob = |byte, media_type| Descriptor::new(media_type, Digest::Sha256([byte; 32]), 9);
+        manifest(&json!({
+            "schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST,
+            "config": blob(number, MediaType::OCI_CONFIG),
+            // The base is the same in all of them.
+            "layers": [blob(0, MediaType::OCI_LAYER_GZIP), blob(number + 100, MediaType::OCI_LAYER_GZIP)],
+        }))
+    }
+
+    fn index(members: &[(&str, &RawManifest)]) -> RawManifest {
+        let member = |(platform, manifest): &(&str, &RawManifest)| Descriptor {
+            platform: Some(platform.parse().unwrap()),
+            ..manifest.descriptor()
+        };
+        let members: Vec<_> = members.iter().map(member).collect();
+        manifest(&json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": members}))
+    }
+
+    #[test]
+    fn a_choice_keeps_the_root_and_names_what_it_leaves_out() {
+        let (amd, arm) = (image(1), image(2));
+        let root = index(&[("linux/amd64", &amd), ("linux/arm64", &arm)]);
+        let mut tree = Tree::new("x", root.clone(), &"linux/arm64".parse().unwrap()).unwrap();
+        let wanted = tree.wanted();
+        assert_eq!(
+            wanted.iter().map(|member| member.digest).collect::<Vec<_>>(),
+            [arm.digest]
+        );
+        tree.add(arm.clone()).unwrap();
+        assert!(tree.wanted().is_empty());
+        let content = tree.finish();
+        assert_eq!(content.root.digest, root.digest);
+        assert_eq!(content.manifests, [root, arm]);
+        assert_eq!(content.omitted[0].digest, amd.digest);
+        assert_eq!(content.blobs.len(), 3);
+    }
+
+    #[test]
+    fn what_is_not_offered_is_told_with_what_is() {
+        let root = index(&[
+            ("linux/amd64", &image(1)),
+            ("windows(10.0.17763)/amd64", &image(2)),
+        ]);
+        let error = Tree::new("x", root, &"linux/s390x".parse().unwrap()).unwrap_err();
+        assert_eq!(error.class(), Class::NotFound);
+        assert!(
+            error
+                .to_string()
+                .contains("linux/amd64, windows(10.0.17763)/amd64"),
+            "{error}"
+        );
+        let tree = Tree::new("x", image(1), &"linux/arm64".parse().unwrap()).unwrap();
+        assert!(tree.unchecked_config().is_some());
+        assert!(
+            tree.check_config(br#"{"os":"linux","architecture":"amd64"}"#)
+                .is_err()
+        );
+        assert!(
+            tree.check_config(br#"{"os":"linux","architecture":"arm64","variant":"v8"}"#)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn shared_members_are_asked_for_once_and_depth_has_an_end() {
+        let amd = image(1);
+        let inner = index(&[("linux/amd64", &amd)]);
+        let root = index(&[
+            ("linux/amd64", &amd),
+            ("linux/amd64", &inner),
+            ("linux/amd64", &amd),
+        ]);
+        let mut tree = Tree::new("x", root, &PlatformSet::All).unwrap();
+        assert_eq!(tree.wanted().len(), 2);
+        tree.add(inner.clone()).unwrap();
+        assert!(tree.wanted().is_empty());
+        let error = (0..=MAX_MANIFESTS).find_map(|_| tree.add(inner.clone()).err());
+        assert!(matches!(error, Some(TransferError::TooDeep { .. })));
+    }
+}
