@@ -123,6 +123,16 @@ fn password(args: &RegistryArgs) -> Result<Secret, Failure> {
     Ok(Secret::new(line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
+/// Standard input can be the list or hold the password, not both.
+pub(crate) fn check_stdin(args: &RegistryArgs, list: &Path) -> Result<(), Failure> {
+    match args.password_stdin && list.as_os_str() == "-" {
+        true => Err(Failure::usage(
+            "the list and the password cannot both come from standard input; give the list as a file, or use LANDFALL_PASSWORD",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Hash threads: as many as there are cores.
 pub(crate) fn hash_service() -> HashService {
     HashService::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))

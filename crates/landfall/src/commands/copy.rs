@@ -19,6 +19,7 @@ use crate::{lists, progress};
 pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
     let mut entries = lists::from_names(&args.images)?;
     if let Some(path) = &args.list {
+        connect::check_stdin(&args.registry, path)?;
         let listed = lists::read(path, context.quiet)?;
         entries.extend(listed);
     }

@@ -16,10 +16,11 @@ use crate::{lists, progress};
 
 pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let only = match &args.list {
-        Some(path) => lists::read(path, context.quiet)?
-            .into_iter()
-            .map(|entry| entry.reference)
-            .collect(),
+        Some(path) => {
+            connect::check_stdin(&args.registry, path)?;
+            let entries = lists::read(path, context.quiet)?;
+            entries.into_iter().map(|entry| entry.reference).collect()
+        }
         None => Vec::new(),
     };
     let mapping = mapping(args.target);

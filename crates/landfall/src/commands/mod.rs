@@ -33,13 +33,19 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<Exit, Fail
         Command::Serve(args) => serve::run(args).await,
         Command::Pull(args) => pull::run(args, context).await,
         Command::Push(args) => push::run(args, context).await,
-        Command::Inspect(args) => inspect::run(&args),
-        Command::List(args) => list::run(&args),
+        Command::Inspect(args) => blocking(move || inspect::run(&args)).await,
+        Command::List(args) => blocking(move || list::run(&args)).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Images(args) => images::run(args),
+        Command::Images(args) => blocking(move || images::run(args)).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
         Command::Completions(args) => Ok(man::completions(&args)),
-        Command::Man(args) => man::pages(&args),
+        Command::Man(args) => blocking(move || man::pages(&args)).await,
     }
+}
+
+/// Commands that only read and write files of this machine.
+async fn blocking(work: impl FnOnce() -> Result<Exit, Failure> + Send + 'static) -> Result<Exit, Failure> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }

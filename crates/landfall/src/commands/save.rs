@@ -14,6 +14,7 @@ use crate::summary::Ending;
 use crate::{lists, progress};
 
 pub(crate) async fn run(args: Save, context: Context) -> Result<Exit, Failure> {
+    connect::check_stdin(&args.registry, &args.list.list)?;
     let entries = lists::read(&args.list.list, context.quiet)?;
     let audience = match &args.source.from {
         Some(from) => Audience::Registry(from.registry.clone()),

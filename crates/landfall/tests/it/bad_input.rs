@@ -68,6 +68,21 @@ fn arguments() {
         &["os/architecture"],
     );
     refused(&place.landfall(&["svae"]), 2, &["save"]);
+    let args = [
+        "save",
+        "-l",
+        "-",
+        "-o",
+        "x",
+        "--username",
+        "u",
+        "--password-stdin",
+    ];
+    refused(
+        &place.landfall(&args),
+        2,
+        &["cannot both come from standard input"],
+    );
     let outcome = place.landfall(&["load", "x.tar", "-r", "reg", "--username", "u"]);
     refused(&outcome, 2, &["--password-stdin"]);
 }
