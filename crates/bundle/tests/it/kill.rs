@@ -64,7 +64,9 @@ fn note(folder: &Path, number: u64, what: &str, digest: &str) {
         .append(true)
         .create(true)
         .open(folder.join("log"));
-    writeln!(log.unwrap(), "{} {what} {digest}", number % 2).unwrap();
+    // One write for the whole line: a kill between two would leave half of one.
+    let line = format!("{} {what} {digest}\n", number % 2);
+    log.unwrap().write_all(line.as_bytes()).unwrap();
 }
 
 fn spawn(folder: &Path, number: u64) -> std::process::Child {
