@@ -27,10 +27,10 @@ bench:
 	$(CARGO) build --release --package landfall
 	scripts/bench --rounds $(ROUNDS)
 
-## Long runs: tests marked #[ignore] in modules called `soak` (kill -9 at many moments, gigabytes, disk full).
+## A long run: saves and loads killed KILLS times each (some 0.2 s a kill).
+KILLS ?= 2000
 soak:
-	scripts/peers
-	$(CARGO) test --release --workspace --tests -- --ignored soak::
+	LANDFALL_KILLS=$(KILLS) $(CARGO) test --package landfall --test it -- kill::
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -161,6 +161,11 @@ impl Collection {
             });
         }
         self.images = kept;
+        self.forget_unneeded();
+    }
+
+    /// Leaves only what the images that are left consist of.
+    pub(crate) fn forget_unneeded(&mut self) {
         let blobs: BTreeSet<_> = self
             .images
             .iter()

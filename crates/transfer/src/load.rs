@@ -128,6 +128,7 @@ fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
         .retain(|failure| only.contains(&failure.reference));
     collection.failed.extend(failures);
     collection.images.retain(|image| only.contains(&image.reference));
+    collection.forget_unneeded();
 }
 
 fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImage, TransferError> {

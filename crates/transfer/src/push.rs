@@ -32,6 +32,9 @@ pub(crate) struct Push<'a> {
     pub(crate) counts: Counts,
 }
 
+/// Blobs that did not arrive in a repository, with the reason.
+type Lost = BTreeMap<(Repository, Digest), (Class, String)>;
+
 /// What has been moved so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -93,63 +96,111 @@ impl Push<'_> {
         report
     }
 
-    /// Every blob to every repository that needs it; returns those that did not arrive.
-    async fn push_blobs(&self, inventory: &Inventory) -> BTreeMap<Digest, (Class, String)> {
+    /// Every blob to every repository that needs it; returns those that did not arrive, and where.
+    async fn push_blobs(&self, inventory: &Inventory) -> Lost {
         let homes = self.homes(inventory);
         let homes = &homes;
         let order = self.collection.biggest_first();
-        stream::iter(order.into_iter().filter(|digest| homes.contains_key(digest)))
-            .map(|digest| async move {
-                let blob = self.collection.blobs.get(&digest)?;
-                let error = self.place(blob, &homes[&digest], inventory).await.err()?;
-                Some((digest, (error.class(), error.describe())))
-            })
+        let lost: Vec<Lost> = stream::iter(order.into_iter().filter(|digest| homes.contains_key(digest)))
+            .map(|digest| self.place(digest, &homes[&digest], inventory))
             .buffer_unordered(self.jobs.max(1))
+            .collect()
+            .await;
+        lost.into_iter().flatten().collect()
+    }
+
+    /// One blob: uploaded to the first repository that takes it, mounted from there into the others. A repository that
+    /// refuses it spoils its own images only.
+    async fn place(&self, digest: Digest, homes: &[(Registry, Repository)], inventory: &Inventory) -> Lost {
+        let mut lost = Lost::new();
+        let Some(blob) = self.collection.blobs.get(&digest) else {
+            return lost;
+        };
+        let size = blob.descriptor.size;
+        for (position, (registry, first)) in homes.iter().enumerate() {
+            match self.bring(blob, registry, first, inventory, position).await {
+                Ok(how) => {
+                    self.reporter.event(&Event::BlobFinished { digest, size, how });
+                    lost.extend(self.mount_all(blob, first, &homes[position + 1..]).await);
+                    return lost;
+                }
+                Err(error) => {
+                    let why = (error.class(), error.describe());
+                    // What is wrong with the blob, this machine or the way there is so for every repository.
+                    let is_theirs = !matches!(why.0, Class::Corrupt | Class::Local | Class::Unreachable);
+                    let spoilt = if is_theirs {
+                        &homes[position..=position]
+                    } else {
+                        &homes[position..]
+                    };
+                    lost.extend(
+                        spoilt
+                            .iter()
+                            .map(|(_, repository)| ((repository.clone(), digest), why.clone())),
+                    );
+                    if !is_theirs {
+                        return lost;
+                    }
+                }
+            }
+        }
+        lost
+    }
+
+    /// One blob into the first repository, or, when those before it refused, into the next.
+    async fn bring(
+        &self,
+        blob: &UniqueBlob,
+        registry: &Registry,
+        repository: &Repository,
+        inventory: &Inventory,
+        position: usize,
+    ) -> Result<How, TransferError> {
+        let digest = blob.descriptor.digest;
+        if position == 0 && inventory.there.contains(&digest) {
+            return Ok(How::AlreadyThere);
+        }
+        let size = blob.descriptor.size;
+        self.reporter.event(&Event::BlobStarted {
+            digest,
+            size,
+            already: 0,
+        });
+        // The inventory asked the first repository only.
+        let is_known_missing = position == 0 && inventory.missing.contains(&digest);
+        let ask = if is_known_missing { Ask::Never } else { Ask::First };
+        self.upload(
+            blob,
+            registry,
+            repository,
+            &self.origin.siblings(blob, registry),
+            ask,
+        )
+        .await
+    }
+
+    async fn mount_all(
+        &self,
+        blob: &UniqueBlob,
+        from: &Repository,
+        others: &[(Registry, Repository)],
+    ) -> Lost {
+        let mounts = stream::iter(others).map(|(registry, repository)| async move {
+            let from = std::slice::from_ref(from);
+            let error = self
+                .upload(blob, registry, repository, from, Ask::AfterMount)
+                .await
+                .err()?;
+            Some((
+                (repository.clone(), blob.descriptor.digest),
+                (error.class(), error.describe()),
+            ))
+        });
+        mounts
+            .buffer_unordered(4)
             .filter_map(|lost| async move { lost })
             .collect()
             .await
-    }
-
-    /// One blob: uploaded to the first repository, mounted from there into the others.
-    async fn place(
-        &self,
-        blob: &UniqueBlob,
-        homes: &[(Registry, Repository)],
-        inventory: &Inventory,
-    ) -> Result<(), TransferError> {
-        let digest = blob.descriptor.digest;
-        let Some(((registry, first), others)) = homes.split_first() else {
-            return Ok(());
-        };
-        let size = blob.descriptor.size;
-        let how = if inventory.there.contains(&digest) {
-            How::AlreadyThere
-        } else {
-            self.reporter.event(&Event::BlobStarted {
-                digest,
-                size,
-                already: 0,
-            });
-            let siblings = self.origin.siblings(blob, registry);
-            let ask = if inventory.missing.contains(&digest) {
-                Ask::Never
-            } else {
-                Ask::First
-            };
-            self.upload(blob, registry, first, &siblings, ask).await?
-        };
-        self.reporter.event(&Event::BlobFinished { digest, size, how });
-        let mounts = stream::iter(others).map(|(registry, repository)| async move {
-            let from = std::slice::from_ref(first);
-            self.upload(blob, registry, repository, from, Ask::AfterMount)
-                .await
-                .map(|_| ())
-        });
-        let mut mounts = std::pin::pin!(mounts.buffer_unordered(4));
-        while let Some(mounted) = mounts.next().await {
-            mounted?;
-        }
-        Ok(())
     }
 
     async fn upload(
@@ -199,7 +250,7 @@ impl Push<'_> {
         position: usize,
         image: &Image,
         inventory: &Inventory,
-        lost: &BTreeMap<Digest, (Class, String)>,
+        lost: &Lost,
         pushed: &Mutex<BTreeSet<(Repository, Digest)>>,
     ) -> Result<Success, (Class, String)> {
         let target = &self.targets[position];
@@ -218,7 +269,8 @@ impl Push<'_> {
         if let Some(digest) = inventory.complete.get(&position) {
             return Ok(finished(*digest, Some(THERE.to_owned())));
         }
-        if let Some(reason) = image.blobs.iter().find_map(|digest| lost.get(digest)) {
+        let lost = |digest: &Digest| lost.get(&(target.repository().clone(), *digest));
+        if let Some(reason) = image.blobs.iter().find_map(lost) {
             return Err(reason.clone());
         }
         let told = |error: TransferError| (error.class(), error.describe());

@@ -308,3 +308,21 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
         0
     );
 }
+
+#[test]
+fn a_repository_that_refuses_spoils_its_own_images_only() {
+    let workload = Workload::small(29);
+    let place = Place::with_list(&workload);
+    place
+        .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
+        .ok();
+    for refused in &workload.images {
+        let target = FakeRegistry::empty();
+        let path = format!("/v2/{}/blobs/", refused.repository);
+        target.rule(Rule::on(Kind::UploadStart, Fault::status(403, "DENIED")).path(path));
+        let outcome = place.landfall(&["load", "bundle.tar", "-r", &target.address(), "--output", "json"]);
+        assert_eq!(outcome.code(), Some(1), "{outcome}");
+        assert_eq!(failed(&report(&outcome)), [refused.name()]);
+        assert_eq!(target.tags().len(), workload.images.len() - 1);
+    }
+}

@@ -266,3 +266,36 @@ fn foreign_layers_stay_where_they_are_unless_they_are_asked_for() {
         );
     }
 }
+
+#[test]
+fn a_part_of_a_bundle_is_planned_and_loaded_as_that_part() {
+    let workload = Workload::small(10);
+    let place = Place::with_list(&workload);
+    place
+        .save(&FakeRegistry::with(&workload).address(), "bundle.tar", &[])
+        .ok();
+    let image = &workload.images[1];
+    place.scratch.write("part.txt", image.name());
+    let target = FakeRegistry::empty();
+    let args = [
+        "load",
+        "bundle.tar",
+        "-r",
+        &target.address(),
+        "-l",
+        "part.txt",
+        "--output",
+        "json",
+    ];
+    let plan = place.landfall(&[&args[..], &["--dry-run"]].concat()).ok();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let blobs = workload.blobs_of(image.root);
+    let bytes: u64 = blobs.iter().map(|digest| workload.blobs[digest].len()).sum();
+    assert_eq!(
+        (&plan["bytes"], &plan["bytes_to_move"]),
+        (&bytes.into(), &bytes.into())
+    );
+    assert_eq!(plan["blobs"], blobs.len());
+    place.landfall(&args).ok();
+    assert_eq!(target.tags().into_keys().collect::<Vec<_>>(), [image.name()]);
+}
