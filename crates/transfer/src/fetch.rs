@@ -65,6 +65,8 @@ impl Fetcher<'_> {
                 }
                 last_error = error;
                 if !(is_wrong && before > 0) {
+                    // What one source has given need not come again from the next.
+                    already = writer.prefix(&digest)?.len;
                     break;
                 }
             }

@@ -326,3 +326,27 @@ fn a_repository_that_refuses_spoils_its_own_images_only() {
         assert_eq!(target.tags().len(), workload.images.len() - 1);
     }
 }
+
+#[test]
+fn the_next_source_goes_on_where_the_last_one_broke_off() {
+    let mut workload = Workload::hello("rancher/seed:1", "hello");
+    let layer = workload.add_big_layer(7, 3 << 20);
+    let platform = landfall_oci::Platform::new("linux", "amd64");
+    let family = landfall_testkit::workload::Family::Oci;
+    let root = workload.add_image(family, &platform, &[layer]);
+    workload.tag("a/first:1", root.digest);
+    workload.tag("b/second:1", root.digest);
+    let broken = biggest(&workload);
+    let upstream = FakeRegistry::with(&workload);
+    let rule = Rule::on(Kind::Blob, Fault::Cut { after: 1 << 20 });
+    upstream.rule(rule.path(format!("a/first/blobs/{broken}")));
+    let place = Place::new();
+    place.scratch.write("list.txt", "a/first:1\nb/second:1\n");
+    place
+        .save(&upstream.address(), "bundle.tar", &["--attempts", "1"])
+        .ok();
+    place.landfall(&["verify", "bundle.tar"]).ok();
+    let fetches = upstream.blob_fetches(&broken);
+    assert!(fetches.last().unwrap().path.contains("b/second"));
+    assert!(fetches.last().unwrap().range().is_some(), "{fetches:?}");
+}
