@@ -1,6 +1,5 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +7,7 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+use crate::commands::Settings;
 use crate::exit;
 use crate::progress::Output;
 
@@ -142,36 +142,14 @@ Examples:
 Bundles are read only and need no import; the directory takes pushes. What is in several places
 comes from the first. On loopback addresses plain HTTP is the default, elsewhere it must be asked for.")]
 pub(crate) struct Serve {
-    /// Bundles to serve in place.
-    #[arg(value_name = "BUNDLE", required_unless_present = "root")]
-    pub(crate) bundles: Vec<PathBuf>,
-    /// Directory of a registry that takes pushes.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-    /// Address to listen on.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
-    pub(crate) listen: SocketAddr,
-    /// Certificate chain (PEM); read again when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Make a certificate on the first run and keep it here, with the ca.crt that clients should trust.
-    #[arg(long, value_name = "DIR", conflicts_with = "tls_cert")]
-    pub(crate) tls_self_signed: Option<PathBuf>,
-    /// Further host names or addresses for the self-signed certificate.
-    #[arg(long, value_name = "NAME", requires = "tls_self_signed")]
-    pub(crate) tls_name: Vec<String>,
-    /// Serve without TLS although the address is not loopback.
-    #[arg(long, conflicts_with_all = ["tls_cert", "tls_self_signed"])]
-    pub(crate) plain_http: bool,
-    /// Users and bcrypt hashes (`htpasswd -B`); without it everybody may read and write.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) htpasswd: Option<PathBuf>,
-    /// Refuse every change.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Read settings from this file (TOML; the keys are the flags' names). Flags and LANDFALL_SERVE_… win over it.
+    #[arg(long, value_name = "FILE", env = "LANDFALL_SERVE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the settings in force as such a file, and end.
     #[arg(long)]
-    pub(crate) read_only: bool,
+    pub(crate) print_config: bool,
 }
 
 /// Fetch one image into an OCI layout directory or a tar file.

@@ -14,6 +14,7 @@ mod self_image;
 mod serve;
 mod verify;
 
+pub(crate) use self::serve::Settings;
 use crate::args::Command;
 use crate::exit::Exit;
 use crate::failure::Failure;

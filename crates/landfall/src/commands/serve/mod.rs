@@ -1,5 +1,7 @@
 //! `serve`: bundles in place, a directory, or both, as a registry.
 
+mod settings;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use landfall_server::{Access, Htpasswd, Registry, RegistryOptions, self_signed, 
 use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(crate) use self::settings::Settings;
 use super::demo::LISTENING;
 use crate::args::Serve;
 use crate::connect::hash_service;
@@ -17,6 +20,14 @@ use crate::failure::Failure;
 use crate::out;
 
 pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
+    let (typed, file) = (args.settings, args.config);
+    let settings = tokio::task::spawn_blocking(move || typed.over_file(file.as_deref()));
+    let settings = settings.await.map_err(setup)??;
+    if args.print_config {
+        out::result(&settings.to_toml());
+        return Ok(Exit::Complete);
+    }
+    let args = settings;
     let security = security(&args).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
@@ -30,11 +41,11 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
     };
     let options = RegistryOptions {
         access,
-        read_only: args.read_only,
+        read_only: args.read_only.unwrap_or_default(),
         ..RegistryOptions::default()
     };
     let registry = Arc::new(Registry::new(store, options));
-    let server = Server::bind(args.listen, security, Limits::default())
+    let server = Server::bind(args.listen(), security, Limits::default())
         .await
         .map_err(setup)?;
     // A signal that comes before this line ends the program at once; after it, the server drains.
@@ -45,7 +56,7 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
 }
 
 /// TLS from files, self-signed, or none: on loopback by default, elsewhere only when asked for.
-async fn security(args: &Serve) -> Result<Security, Failure> {
+async fn security(args: &Settings) -> Result<Security, Failure> {
     let files = |certificate: PathBuf, key: PathBuf| {
         Security::Tls(TlsFiles {
             certificate,
@@ -60,21 +71,21 @@ async fn security(args: &Serve) -> Result<Security, Failure> {
         let made = self_signed(folder, &names(args)).await.map_err(setup)?;
         return Ok(files(made.certificate, made.key));
     }
-    match args.listen.ip().is_loopback() || args.plain_http {
+    match args.listen().ip().is_loopback() || args.plain_http.unwrap_or_default() {
         true => Ok(Security::Plain),
         false => Err(Failure::usage(format!(
             "{} can be reached from elsewhere: use --tls-self-signed DIR, or --tls-cert and --tls-key, or say --plain-http",
-            args.listen
+            args.listen()
         ))),
     }
 }
 
 /// What a self-signed certificate is for: this machine's name, loopback, the address listened on, and what was named.
-fn names(args: &Serve) -> Vec<String> {
+fn names(args: &Settings) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     names.extend((!host.is_empty()).then_some(host));
-    let address = args.listen.ip();
+    let address = args.listen().ip();
     names.extend((!address.is_unspecified()).then(|| address.to_string()));
     names.extend(args.tls_name.iter().cloned());
     let mut seen = std::collections::HashSet::new();
