@@ -493,7 +493,7 @@ async fn why_a_blob_is_kept_is_told_from_its_root() {
         let store = &store;
         async move { store.why_kept(&digest, None).await.unwrap().remove(0).path }
     };
-    let to_member = vec![
+    let to_member = [
         Link::Tag(suite::tag("latest")),
         Link::Manifest(list.digest),
         Link::Manifest(member.manifest.digest),

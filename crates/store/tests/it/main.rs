@@ -5,7 +5,10 @@ mod collect;
 mod crash;
 mod disk_full;
 mod hands;
+mod interleave;
 mod overlay;
+mod scrub;
+mod tags;
 mod upkeep;
 
 use std::num::NonZeroUsize;

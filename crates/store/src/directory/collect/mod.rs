@@ -136,9 +136,8 @@ impl Inner {
     /// Bytes that no repository holds and that have outlived the grace period.
     fn orphans(&self, sweep: &Sweep<'_>) -> Result<Vec<Orphan>, StoreError> {
         let mut orphans = Vec::new();
-        self.each_blob_folder(&mut |algorithm, folder| {
+        let mut visit = |algorithm: Algorithm, folder: &Path| {
             for hex in strict::names(folder)? {
-                // Strange files are the scrub's affair: nobody asked us to delete them.
                 let Ok(digest) = format!("{algorithm}:{hex}").parse::<Digest>() else {
                     continue;
                 };
@@ -152,22 +151,32 @@ impl Inner {
                 }
             }
             Ok(())
-        })?;
+        };
+        // Strange things are the scrub's affair: nobody asked us to delete them.
+        self.each_blob_folder(&mut visit, &mut |_| {})?;
         Ok(orphans)
     }
 
-    /// The folders in which bytes lie, in the order of their digests.
+    /// The folders in which bytes lie, in the order of their digests. What is none is told to `strange`.
     pub(super) fn each_blob_folder(
         &self,
         visit: &mut dyn FnMut(Algorithm, &Path) -> Result<(), StoreError>,
+        strange: &mut dyn FnMut(&Path),
     ) -> Result<(), StoreError> {
         let blobs = self.layout.blobs();
         for name in strict::names(&blobs)? {
+            let below = blobs.join(&name);
             let Ok(algorithm) = name.parse::<Algorithm>() else {
+                strange(&below);
                 continue;
             };
-            for prefix in strict::names(&blobs.join(&name))? {
-                visit(algorithm, &blobs.join(&name).join(prefix))?;
+            for prefix in strict::names(&below)? {
+                let folder = below.join(prefix);
+                let kind = fs::symlink_metadata(&folder).map_err(StoreError::io("look at", &folder))?;
+                match kind.is_dir() {
+                    true => visit(algorithm, &folder)?,
+                    false => strange(&folder),
+                }
             }
         }
         Ok(())

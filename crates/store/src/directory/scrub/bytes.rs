@@ -58,21 +58,24 @@ impl Pace {
 impl Scrub<'_> {
     /// Hashes every blob; gives those whose bytes are wrong.
     pub(super) async fn read_all(&mut self) -> Result<Wounds, StoreError> {
-        let folders = self.store.with(|inner| {
-            let mut folders: Vec<(Algorithm, PathBuf)> = Vec::new();
-            inner.each_blob_folder(&mut |algorithm, folder| {
+        let listed = self.store.with(|inner| {
+            let (mut folders, mut strange) = (Vec::new(), Vec::new());
+            let mut visit = |algorithm: Algorithm, folder: &Path| {
                 folders.push((algorithm, folder.to_owned()));
                 Ok(())
-            })?;
-            Ok(folders)
+            };
+            inner.each_blob_folder(&mut visit, &mut |path| strange.push(path.to_owned()))?;
+            Ok((folders, strange))
         });
+        let (folders, strange): (Vec<(Algorithm, PathBuf)>, Vec<PathBuf>) = listed.await?;
+        strange.iter().for_each(|path| self.report_strange(path));
         let pace = Pace {
             began: Instant::now(),
             read: AtomicU64::new(0),
             per_second: self.options.bytes_per_second,
         };
         let mut wounds = Wounds::new();
-        for (algorithm, folder) in folders.await? {
+        for (algorithm, folder) in folders {
             self.check_stop()?;
             let digests = self.names(algorithm, &folder).await?;
             let (this, pace) = (&*self, &pace);
@@ -98,18 +101,22 @@ impl Scrub<'_> {
         for name in names {
             match format!("{algorithm}:{name}").parse() {
                 Ok(digest) => digests.push(digest),
-                Err(_) => self.report(&Finding {
-                    damage: Damage::StrangeFile,
-                    digest: None,
-                    repository: None,
-                    place: self.store.inner.place(&folder.join(name)),
-                    tags: Vec::new(),
-                    tags_touched: 0,
-                    outcome: Outcome::Left,
-                }),
+                Err(_) => self.report_strange(&folder.join(name)),
             }
         }
         Ok(digests)
+    }
+
+    fn report_strange(&mut self, path: &Path) {
+        self.report(&Finding {
+            damage: Damage::StrangeFile,
+            digest: None,
+            repository: None,
+            place: self.store.inner.place(path),
+            tags: Vec::new(),
+            tags_touched: 0,
+            outcome: Outcome::Left,
+        });
     }
 
     /// Hashes one blob. `None` when it is right, or was collected meanwhile.
