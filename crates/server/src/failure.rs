@@ -42,7 +42,9 @@ impl From<StoreError> for Failure {
                 ..new(StatusCode::BAD_REQUEST, ErrorCode::ManifestBlobUnknown)
             },
             StoreError::NoSpace { .. } => new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Denied),
-            StoreError::Conflict { .. } => new(StatusCode::CONFLICT, ErrorCode::Denied),
+            StoreError::Conflict { .. } | StoreError::Immutable { .. } => {
+                new(StatusCode::CONFLICT, ErrorCode::Denied)
+            }
             StoreError::Interrupted { source } if source.kind() == io::ErrorKind::TimedOut => {
                 new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid)
             }

@@ -84,6 +84,14 @@ pub enum StoreError {
         /// Who holds what.
         reason: String,
     },
+    /// The tag may be made, but not moved or deleted.
+    #[error("the tag `{tag}` of `{repository}` is immutable: it keeps the manifest that it has")]
+    Immutable {
+        /// Where.
+        repository: Repository,
+        /// Which.
+        tag: landfall_oci::Tag,
+    },
     /// The bytes stopped coming before their end.
     #[error("the sender broke off: {source}")]
     Interrupted {

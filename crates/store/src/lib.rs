@@ -4,18 +4,37 @@
 //! the trait; [`suite`] is that promise as tests, which every implementation passes. [`DirectoryStore`] keeps
 //! content on a local disk, [`Overlay`] lays several stores over each other.
 
+mod age;
+mod collection;
 mod directory;
 mod error;
 mod extent;
+mod history;
+mod immutable;
+mod observer;
 mod overlay;
+mod pattern;
+mod retention;
+mod scrubbing;
 mod store;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod upload;
 
+pub use age::Age;
+pub use collection::{
+    CollectOptions, Collected, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind, Trashed,
+    Undone,
+};
 pub use directory::{DirectoryOptions, DirectoryStore, Durability};
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};
+pub use history::{Moment, tag_at};
+pub use immutable::TagPattern;
+pub use observer::Observer;
 pub use overlay::Overlay;
+pub use pattern::{Pattern, RuleError};
+pub use retention::{Expired, ExpiredReason, RetentionRule, TagChange, expired};
+pub use scrubbing::{Damage, Finding, Outcome, ScrubOptions, Scrubbed};
 pub use store::{Allowed, Expected, HistoryEntry, Listing, Page, PutManifest, Store, Unchecked};
 pub use upload::{ByteStream, Chunk, UploadId, UploadState};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use landfall_oci::{Digest, Repository};
 
 use super::Inner;
+use super::collect::leases::Key;
 use super::listing::walk;
 use super::publish::if_present;
 use crate::{Content, Extent, StoreError};
@@ -30,6 +31,21 @@ impl Inner {
             tracing::warn!(%repository, %digest, "a blob that the repository holds has no bytes");
         }
         Ok(length)
+    }
+
+    /// [`Self::blob_len`] as an answer to somebody who may rely on it: a push leaves out what it was told is there.
+    pub(super) fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
+        let lease = self.leases.take(Key::member(repository, digest));
+        match self.blob_len(repository, digest)? {
+            Some(len) => {
+                self.renew(&self.layout.member(repository, digest));
+                Ok(len)
+            }
+            None => {
+                lease.unused();
+                Err(StoreError::blob(digest))
+            }
+        }
     }
 
     pub(super) fn is_member(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
@@ -95,10 +111,12 @@ impl Inner {
         self.sync_parent(&target)
     }
 
-    /// Records that the repository holds the blob. Durable.
+    /// Records that the repository holds the blob. Durable. The caller holds a lease on the bytes.
     pub(super) fn add_member(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let _lease = self.leases.take(Key::member(repository, digest));
         let path = self.layout.member(repository, digest);
         self.publisher.mark(&path)?;
+        self.renew(&path);
         self.sync_parent(&path)
     }
 
@@ -108,6 +126,8 @@ impl Inner {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<(), StoreError> {
+        // First the lease, then the look: bytes that are just being removed are waited for, and then not there.
+        let _lease = self.leases.take(Key::bytes(digest));
         match self.blob_len(from, digest)? {
             Some(_) => self.add_member(repository, digest),
             None => Err(StoreError::blob(digest)),

@@ -6,6 +6,7 @@
 //! tmp/                                  files on their way; emptied at every start
 //! uploads/<uuid>, <uuid>.json           an upload session: its bytes, its repository
 //! blobs/<alg>/<2 hex>/<hex>             bytes, immutable, shared by all repositories (manifests too)
+//! trash/<run>/run.json, blobs/, repos/  what a collection removed, at the same places as below the root
 //! repos/<name>/_blobs/<alg>/<hex>       empty: the repository holds this blob
 //! repos/<name>/_manifests/<alg>/<hex>   a revision record: media type, size, subject
 //! repos/<name>/_referrers/<alg>/<hex of the subject>/<alg>-<hex>     the descriptor of a referrer
@@ -65,6 +66,14 @@ impl Layout {
             .join(format!("blobs/{}/{}/{hex}", digest.algorithm(), &hex[..2]))
     }
 
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    pub(super) fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
     pub(super) fn repositories(&self) -> PathBuf {
         self.root.join("repos")
     }
@@ -93,6 +102,10 @@ impl Layout {
         self.record(name, "_referrers", subject)
     }
 
+    pub(super) fn all_referrers(&self, name: &Repository) -> PathBuf {
+        self.repository(name).join("_referrers")
+    }
+
     pub(super) fn referrer(&self, name: &Repository, subject: &Digest, digest: &Digest) -> PathBuf {
         self.referrers(name, subject).join(file_name(digest))
     }
@@ -106,7 +119,11 @@ impl Layout {
     }
 
     pub(super) fn history(&self, name: &Repository, tag: &Tag) -> PathBuf {
-        self.repository(name).join("_history").join(tag.as_str())
+        self.histories(name).join(tag.as_str())
+    }
+
+    pub(super) fn histories(&self, name: &Repository) -> PathBuf {
+        self.repository(name).join("_history")
     }
 
     fn record(&self, name: &Repository, kind: &str, digest: &Digest) -> PathBuf {

@@ -2,6 +2,7 @@
 //! All of this blocks: it runs on the blocking pool.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
@@ -10,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Inner;
 use super::blobs::read_if_present;
+use super::collect::leases::Key;
 use super::layout::parse_file_name;
 use super::listing::names_after;
+use super::publish::if_present;
 use crate::{Listing, Page, StoreError};
 
 /// What a repository knows of one of its manifests. A tag is a hard link to this.
@@ -63,11 +66,26 @@ impl Inner {
         if !self.has_bytes(&revision.digest, revision.size) {
             return Err(damaged(repository, target));
         }
+        if let Target::Digest(digest) = target {
+            self.keep_for_push(repository, digest)?;
+        }
         Ok(Descriptor::new(
             revision.media_type,
             revision.digest,
             revision.size,
         ))
+    }
+
+    /// A push of an index asks for its members by digest and leaves out those that are there.
+    fn keep_for_push(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.layout.revision(repository, digest);
+        let lease = self.leases.take(Key::manifest(repository, digest));
+        if if_present(fs::metadata(&path), "look at", &path)?.is_none() {
+            lease.unused();
+            return Err(StoreError::manifest(digest));
+        }
+        self.renew(&path);
+        Ok(())
     }
 
     pub(super) fn manifest(
@@ -91,6 +109,8 @@ impl Inner {
     pub(super) fn put_manifest(&self, repository: &Repository, put: &Put) -> Result<(), StoreError> {
         let view = put.manifest.view()?;
         let _guard = self.locks.of(repository);
+        self.leases.note_change(repository);
+        self.check_movable(repository, &put.tags, &put.manifest.digest)?;
         self.check_blobs(repository, &view, &put.waived)?;
         let size = put.manifest.bytes.len() as u64;
         self.space.claim(size)?;
@@ -129,6 +149,7 @@ impl Inner {
         view: &View,
     ) -> Result<(), StoreError> {
         let size = manifest.bytes.len() as u64;
+        let _lease = self.leases.take(Key::bytes(&manifest.digest));
         if !self.has_bytes(&manifest.digest, size) {
             let staged = self.publisher.stage(&manifest.bytes)?;
             self.publish_bytes(staged.path(), &manifest.digest, size)?;
@@ -143,7 +164,12 @@ impl Inner {
             artifact_type: view.artifact_type().map(str::to_owned),
             subject,
         };
-        self.publish_record(&self.layout.revision(repository, &manifest.digest), &revision)?;
+        let record = self.layout.revision(repository, &manifest.digest);
+        self.publish_record(&record, &revision)?;
+        self.renew(&record);
+        for child in view.children() {
+            self.renew(&self.layout.revision(repository, &child.digest));
+        }
         if let Some(subject) = subject {
             let mut descriptor = manifest.descriptor();
             descriptor.artifact_type = revision.artifact_type;
@@ -177,6 +203,7 @@ impl Inner {
         let revision = self
             .revision(repository, &target)?
             .ok_or_else(|| StoreError::manifest(digest))?;
+        self.check_removable(repository, digest)?;
         self.remove_tags_of(repository, digest)?;
         if let Some(subject) = revision.subject {
             self.publisher

@@ -5,11 +5,16 @@
 //! whether the root holds ten images or a million.
 
 mod blobs;
+mod collect;
+mod history;
+mod immutable;
 mod layout;
 mod listing;
 mod lock;
 mod manifests;
 mod publish;
+mod retain;
+mod scrub;
 mod sink;
 mod space;
 mod tags;
@@ -19,13 +24,14 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_hash::HashService;
 use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
 
+use self::collect::leases::Leases;
 use self::layout::Layout;
 use self::manifests::{Put, Waived};
 use self::publish::Publisher;
@@ -33,7 +39,7 @@ use self::space::Space;
 use self::uploads::Uploads;
 use crate::{
     Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
-    Unchecked, UploadId, UploadState,
+    TagPattern, Unchecked, UploadId, UploadState,
 };
 
 pub use self::publish::Durability;
@@ -52,6 +58,10 @@ pub struct DirectoryOptions {
     pub reserve_bytes: u64,
     /// Uploads untouched for so long are removed when the store is opened.
     pub upload_expiry: Duration,
+    /// What a client has just pushed, or was told is there, is not collected for so long.
+    pub grace: Duration,
+    /// Tags that can be made but not moved or deleted.
+    pub immutable: Vec<TagPattern>,
 }
 
 impl Default for DirectoryOptions {
@@ -60,6 +70,8 @@ impl Default for DirectoryOptions {
             durability: Durability::Full,
             reserve_bytes: 64 * 1024 * 1024,
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
+            grace: Duration::from_secs(3600),
+            immutable: Vec::new(),
         }
     }
 }
@@ -68,6 +80,7 @@ impl Default for DirectoryOptions {
 pub struct DirectoryStore {
     inner: Arc<Inner>,
     uploads: Uploads,
+    hash: HashService,
 }
 
 /// What the blocking side works with.
@@ -76,6 +89,11 @@ struct Inner {
     publisher: Publisher,
     space: Space,
     locks: Locks,
+    leases: Leases,
+    /// Held by a collection, an undo, a repair.
+    upkeep: Mutex<()>,
+    grace: Duration,
+    immutable: RwLock<Vec<TagPattern>>,
     /// Held as long as the store is open.
     _lock: File,
 }
@@ -101,8 +119,8 @@ impl DirectoryStore {
     pub async fn open(root: &Path, hash: HashService, options: DirectoryOptions) -> Result<Self, StoreError> {
         let root = root.to_owned();
         let inner = Arc::new(blocking(move || Inner::open(&root, &options)).await?);
-        let uploads = Uploads::new(Arc::clone(&inner), hash);
-        Ok(Self { inner, uploads })
+        let uploads = Uploads::new(Arc::clone(&inner), hash.clone());
+        Ok(Self { inner, uploads, hash })
     }
 
     /// Removes uploads that nobody has touched for so long, and says how many files that were. Done at every opening
@@ -146,6 +164,10 @@ impl Inner {
             layout,
             publisher,
             locks: Locks([const { Mutex::new(()) }; STRIPES]),
+            leases: Leases::default(),
+            upkeep: Mutex::new(()),
+            grace: options.grace,
+            immutable: RwLock::new(options.immutable.clone()),
             _lock: lock,
         };
         uploads::remove_stale(&inner, options.upload_expiry)?;
@@ -229,12 +251,8 @@ impl Store for DirectoryStore {
 
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.with(move |inner| {
-            inner
-                .blob_len(&repository, &digest)?
-                .ok_or(StoreError::blob(&digest))
-        })
-        .await
+        self.with(move |inner| inner.stat_blob(&repository, &digest))
+            .await
     }
 
     async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {

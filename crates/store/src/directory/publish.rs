@@ -155,6 +155,15 @@ impl Publisher {
         fs::rename(staged.path(), target).map_err(StoreError::io("publish", target))
     }
 
+    /// Moves a file to a place where nothing is; says whether it was there. Not yet durable.
+    pub(super) fn rename(&self, source: &Path, target: &Path) -> Result<bool, StoreError> {
+        if let Some(folder) = target.parent() {
+            self.folder(folder)?;
+        }
+        let moved = if_present(fs::rename(source, target), "move", source)?;
+        Ok(moved.is_some())
+    }
+
     /// Makes an empty file, if it is not there. Not yet durable.
     pub(super) fn mark(&self, path: &Path) -> Result<(), StoreError> {
         if let Some(folder) = path.parent() {

@@ -68,6 +68,8 @@ impl Inner {
         tags: &[Tag],
         digest: &Digest,
     ) -> Result<(), StoreError> {
+        self.leases.note_change(repository);
+        self.check_movable(repository, tags, digest)?;
         let record = self.layout.revision(repository, digest);
         let revision: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
         let mut changed = Vec::new();
@@ -106,14 +108,39 @@ impl Inner {
         if self.revision(repository, &Target::Tag(tag.clone()))?.is_none() {
             return Err(StoreError::manifest(tag));
         }
+        self.unpoint_tag(repository, tag)
+    }
+
+    /// Removes a tag that is there. Durable.
+    pub(super) fn unpoint_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
+        self.check_deletable(repository, tag)?;
         self.add_history(repository, tag, None)?;
         self.publisher.remove(&self.layout.tag(repository, tag))?;
         Ok(())
     }
 
-    /// Removes every tag that points at the digest. Reads each tag of the repository: a copied root has lost its
-    /// hard links, so that nothing shorter is safe.
+    /// Removes every tag that points at the digest.
     pub(super) fn remove_tags_of(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
+        self.each_tag_of(repository, digest, &mut |tag| {
+            self.add_history(repository, tag, None)?;
+            let path = self.layout.tag(repository, tag);
+            if_present(fs::remove_file(&path) as io::Result<()>, "remove", &path).map(|_| ())
+        })?;
+        let folder = self.layout.tags(repository);
+        match folder.is_dir() {
+            true => self.publisher.sync_folder(&folder),
+            false => Ok(()),
+        }
+    }
+
+    /// Visits every tag that points at the digest. Reads each tag of the repository: a copied root has lost its
+    /// hard links, so that nothing shorter is safe.
+    pub(super) fn each_tag_of(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        visit: &mut dyn FnMut(&Tag) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let folder = self.layout.tags(repository);
         let mut after: Option<String> = None;
         loop {
@@ -121,19 +148,13 @@ impl Inner {
             for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
                 let current = self.revision(repository, &Target::Tag(tag.clone()))?;
                 if current.is_some_and(|current| current.digest == *digest) {
-                    self.add_history(repository, &tag, None)?;
-                    let path = self.layout.tag(repository, &tag);
-                    if_present(fs::remove_file(&path) as io::Result<()>, "remove", &path)?;
+                    visit(&tag)?;
                 }
             }
             after = names.last().cloned();
             if !more {
-                break;
+                return Ok(());
             }
-        }
-        match folder.is_dir() {
-            true => self.publisher.sync_folder(&folder),
-            false => Ok(()),
         }
     }
 
@@ -145,8 +166,7 @@ impl Inner {
         digest: Option<&Digest>,
     ) -> Result<(), StoreError> {
         let folder = self.layout.history(repository, tag);
-        let newest = self.tag_history(repository, tag)?;
-        let generation = newest.first().map_or(1, |entry| entry.generation + 1);
+        let generation = self.next_generation(repository, tag)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let what = digest.map_or("deleted".to_owned(), file_name);
         let name = format!("{generation:010}-{:013}-{what}", since.as_millis());

@@ -16,6 +16,7 @@ use landfall_oci::{Algorithm, Digest, Repository};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
+use super::collect::leases::Key;
 use super::manifests::read_record;
 use super::publish::if_present;
 use super::sink::{FileSink, Progress};
@@ -407,6 +408,8 @@ fn publish(
     size: u64,
 ) -> Result<(), StoreError> {
     let path = inner.layout.upload_data(id);
+    // Until the repository holds them, nobody else may: the collector must not take the bytes for rubbish.
+    let _lease = inner.leases.take(Key::bytes(digest));
     if inner.has_bytes(digest, size) {
         inner.sync_parent(&inner.layout.blob(digest))?;
         return inner.add_member(repository, digest);

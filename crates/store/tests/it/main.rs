@@ -1,10 +1,15 @@
 //! The store through its public face: the suite for each implementation, crashes, and many hands at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod collect;
 mod crash;
 mod disk_full;
 mod hands;
+mod interleave;
 mod overlay;
+mod scrub;
+mod tags;
+mod upkeep;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
