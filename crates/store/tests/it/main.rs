@@ -3,6 +3,7 @@
 
 mod crash;
 mod disk_full;
+mod foreign;
 mod hands;
 mod overlay;
 
