@@ -51,6 +51,15 @@ impl BundleImage {
         }
         self
     }
+
+    /// Gives an image without any name its digest for one.
+    pub(crate) fn by_digest(mut self, registry: &Registry, repository: &Repository) -> Self {
+        if self.name.is_empty() {
+            let target = Target::Digest(self.root.digest);
+            self.reference = Some(Reference::new(registry.clone(), repository.clone(), target));
+        }
+        self
+    }
 }
 
 /// The images with two ways to look them up.

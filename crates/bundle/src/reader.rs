@@ -21,7 +21,7 @@ use crate::info::{self, Info};
 use crate::{BundleError, Span, folder, sniff, walk};
 
 /// The largest `index.json` or `landfall.json` that is read: some hundred thousand images.
-const MAX_DOCUMENT: u64 = 128 << 20;
+pub(crate) const MAX_DOCUMENT: u64 = 128 << 20;
 const MAX_OCI_LAYOUT: u64 = 64 << 10;
 
 /// An opened bundle. Clones share it.
@@ -129,8 +129,24 @@ impl Bundle {
         registry: &landfall_oci::Registry,
         repository: &landfall_oci::Repository,
     ) -> Self {
-        let images = self.inner.catalog.images.iter();
-        let named = images.map(|image| image.clone().in_repository(registry, repository));
+        self.with_images(|image| image.in_repository(registry, repository))
+    }
+
+    /// As [`Self::with_repository`]; there are also those that have no name at all, by their digests.
+    pub(crate) fn with_names_below(
+        &self,
+        registry: &landfall_oci::Registry,
+        repository: &landfall_oci::Repository,
+    ) -> Self {
+        self.with_images(|image| {
+            image
+                .in_repository(registry, repository)
+                .by_digest(registry, repository)
+        })
+    }
+
+    fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
+        let named = self.inner.catalog.images.iter().cloned().map(renamed);
         Self {
             inner: Arc::new(Inner {
                 path: Arc::clone(&self.inner.path),
@@ -303,17 +319,10 @@ fn not_a_bundle(path: &Path, found: impl Into<String>) -> BundleError {
 }
 
 fn folder_extent(root: &Path, name: &str) -> Result<Option<Extent>, BundleError> {
-    let Some(file) = folder::open(root, name)? else {
-        return Ok(None);
-    };
     let path = root.join(name);
-    let stat = file.metadata().map_err(BundleError::io("examine", &path))?;
-    Ok(Some(Extent {
-        len: stat.len(),
-        file: Arc::new(file),
-        path: Arc::from(path),
-        offset: 0,
-    }))
+    let file = folder::open(root, name)?;
+    let extent = file.map(|file| Extent::whole(file, &path)).transpose();
+    extent.map_err(BundleError::io("examine", &path))
 }
 
 fn read_all(extent: &Extent) -> Result<bytes::Bytes, BundleError> {

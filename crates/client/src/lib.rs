@@ -8,6 +8,9 @@
 mod answer;
 mod chunked;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod link;
 mod listing;
 mod manifest;

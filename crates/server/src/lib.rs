@@ -8,6 +8,9 @@ mod blobs;
 mod body;
 mod error;
 mod failure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod listing;
 mod log;

@@ -30,6 +30,19 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// All of a file, as long as it is now. Blocks.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn whole(file: File, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            len: file.metadata()?.len(),
+            file: Arc::new(file),
+            path: path.into(),
+            offset: 0,
+        })
+    }
+
     /// Reads `len` bytes from `offset` within the piece. Blocks: not for async threads.
     ///
     /// # Errors

@@ -2,13 +2,17 @@
 //!
 //! [`Store`] speaks of repositories, digests and descriptors and knows no HTTP. What it promises is written at
 //! the trait; [`suite`] is that promise as tests, which every implementation passes. [`DirectoryStore`] keeps
-//! content on a local disk, [`Overlay`] lays several stores over each other.
+//! content on a local disk, [`ForeignStore`] reads what other registries keep on theirs, [`Overlay`] lays several
+//! stores over each other.
 
 mod age;
+mod beneath;
+mod blocking;
 mod collection;
 mod directory;
 mod error;
 mod extent;
+mod foreign;
 mod history;
 mod immutable;
 mod observer;
@@ -16,12 +20,14 @@ mod overlay;
 mod pattern;
 mod retention;
 mod scrubbing;
+mod stamp;
 mod store;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod upload;
 
 pub use age::Age;
+pub use beneath::Beneath;
 pub use collection::{
     CollectOptions, Collected, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind, Trashed,
     Undone,
@@ -29,6 +35,7 @@ pub use collection::{
 pub use directory::{DirectoryOptions, DirectoryStore, Durability};
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};
+pub use foreign::ForeignStore;
 pub use history::{Moment, tag_at};
 pub use immutable::TagPattern;
 pub use observer::Observer;
@@ -36,5 +43,6 @@ pub use overlay::Overlay;
 pub use pattern::{Pattern, RuleError};
 pub use retention::{Expired, ExpiredReason, RetentionRule, TagChange, expired};
 pub use scrubbing::{Damage, Finding, Outcome, ScrubOptions, Scrubbed};
+pub use stamp::Stamp;
 pub use store::{Allowed, Expected, HistoryEntry, Listing, Page, PutManifest, Store, Unchecked};
 pub use upload::{ByteStream, Chunk, UploadId, UploadState};

@@ -37,6 +37,7 @@ use self::manifests::{Put, Waived};
 use self::publish::Publisher;
 use self::space::Space;
 use self::uploads::Uploads;
+use crate::blocking::{OwnedPage, blocking};
 use crate::{
     Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
     TagPattern, Unchecked, UploadId, UploadState,
@@ -234,15 +235,6 @@ fn empty(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Runs work that touches the disk where it may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(StoreError::Stopped))
-}
-
 #[async_trait]
 impl Store for DirectoryStore {
     fn writable(&self) -> bool {
@@ -413,29 +405,5 @@ impl Store for DirectoryStore {
         let (repository, digest) = (repository.clone(), *digest);
         self.with(move |inner| inner.delete_blob(&repository, &digest))
             .await
-    }
-}
-
-/// [`Page`], owned, so that it can go to another thread.
-struct OwnedPage {
-    after: Option<String>,
-    limit: usize,
-}
-
-impl From<Page<'_>> for OwnedPage {
-    fn from(page: Page<'_>) -> Self {
-        Self {
-            after: page.after.map(str::to_owned),
-            limit: page.limit,
-        }
-    }
-}
-
-impl OwnedPage {
-    fn borrow(&self) -> Page<'_> {
-        Page {
-            after: self.after.as_deref(),
-            limit: self.limit,
-        }
     }
 }

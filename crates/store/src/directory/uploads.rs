@@ -16,12 +16,13 @@ use landfall_oci::{Algorithm, Digest, Repository};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
+use super::Inner;
 use super::collect::leases::Key;
 use super::manifests::read_record;
 use super::publish::if_present;
 use super::sink::{FileSink, Progress};
 use super::space::Claim;
-use super::{Inner, blocking};
+use crate::blocking::blocking;
 use crate::{ByteStream, Chunk, Extent, StoreError, UploadId, UploadState};
 
 /// Sessions whose hash state is kept; each costs a file descriptor and a few hundred bytes.

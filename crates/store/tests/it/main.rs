@@ -4,6 +4,7 @@
 mod collect;
 mod crash;
 mod disk_full;
+mod foreign;
 mod hands;
 mod interleave;
 mod overlay;

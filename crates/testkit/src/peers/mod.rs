@@ -11,6 +11,7 @@ pub mod nginx;
 pub mod podman;
 pub mod regctl;
 pub mod skopeo;
+pub mod zot;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,7 @@ pub use nginx::Nginx;
 pub use podman::Podman;
 pub use regctl::Regctl;
 pub use skopeo::Skopeo;
+pub use zot::Zot;
 
 /// Where `scripts/peers` puts what it builds, below the workspace's root or named by this variable.
 const BIN_VARIABLE: &str = "LANDFALL_PEERS";

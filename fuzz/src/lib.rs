@@ -1,0 +1,36 @@
+//! What each fuzz target checks, as plain functions: libFuzzer calls them, and so does the replay of the corpus.
+//!
+//! Not only "it does not crash": what was parsed is printed and parsed again to the same value, ranges lie within
+//! their length, a path or a name never holds what could lead elsewhere. A target that finds something is to be
+//! mended where the fault is, and its input kept in `corpus/`.
+
+mod headers;
+mod images;
+mod server;
+
+pub use headers::{content_range, link, range, www_authenticate};
+pub use images::{list, manifest, reference, tar_index};
+pub use server::{authorization, path};
+
+/// One target: bytes in, a panic where a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets by name. A new one is a function here, a line in this table, a file in `fuzz_targets/` with its `[[bin]]`,
+/// and a folder in `corpus/`. (The rules file of `serve` belongs here, too.)
+pub const TARGETS: [(&str, Target); 10] = [
+    ("authorization", authorization),
+    ("content_range", content_range),
+    ("link", link),
+    ("list", list),
+    ("manifest", manifest),
+    ("path", path),
+    ("range", range),
+    ("reference", reference),
+    ("tar_index", tar_index),
+    ("www_authenticate", www_authenticate),
+];
+
+/// Header values as a server hands them to a parser: text.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
