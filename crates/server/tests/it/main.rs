@@ -12,3 +12,4 @@ mod overlay;
 mod properties;
 mod real_clients;
 mod socket;
+mod wanted;
