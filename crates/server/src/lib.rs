@@ -9,6 +9,7 @@ mod body;
 mod clock;
 mod error;
 mod failure;
+mod fallback;
 mod gate;
 mod listing;
 mod log;

@@ -6,6 +6,7 @@ mod access;
 mod advisories;
 mod client;
 mod conformance;
+mod fallback;
 mod log;
 mod namespaces;
 mod overlay;

@@ -131,14 +131,11 @@ async fn a_member_that_is_missing_is_its_index_for_a_platform() {
 }
 
 fn index(members: &[landfall_oci::Descriptor]) -> RawManifest {
-    let text = serde_json::to_vec(&value!({
+    suite::raw(&value!({
         "schemaVersion": 2,
         "mediaType": landfall_oci::MediaType::OCI_INDEX,
         "manifests": members,
     }))
-    .unwrap();
-    let digest = landfall_hash::digest(landfall_oci::Algorithm::Sha256, &text);
-    RawManifest::new(None, digest, text.into()).unwrap()
 }
 
 #[tokio::test]
