@@ -8,7 +8,7 @@ use landfall_oci::{Digest, ErrorCode, MediaType, Repository};
 use landfall_store::{Content, StoreError, What};
 
 use crate::gate::Action;
-use crate::range::{Wanted, wanted};
+use crate::range::{WantedRange, wanted_range};
 use crate::registry::{Call, Registry, first_found};
 use crate::reply::{Body, Builder, Failure, Reply, etag};
 
@@ -46,11 +46,11 @@ impl Registry {
         }
         let typed = |status| builder(status).header(header::CONTENT_TYPE, MediaType::OCTET_STREAM.as_str());
         match range_of(call, digest, len) {
-            Wanted::All => {
+            WantedRange::All => {
                 let body = content.map_or(Body::Empty, Body::from);
                 Ok(typed(StatusCode::OK).len(len).body(body))
             }
-            Wanted::Part(range) => {
+            WantedRange::Part(range) => {
                 let place = format!("bytes {}-{}/{len}", range.start, range.end - 1);
                 let body = content.map_or(Body::Empty, |content| part(content, &range));
                 Ok(typed(StatusCode::PARTIAL_CONTENT)
@@ -58,7 +58,7 @@ impl Registry {
                     .len(range.end - range.start)
                     .body(body))
             }
-            Wanted::Unsatisfiable => Err(Failure::new(
+            WantedRange::Unsatisfiable => Err(Failure::new(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 ErrorCode::RangeInvalid,
                 format!("the blob has {len} bytes; the range asked for holds none of them"),
@@ -80,11 +80,11 @@ impl Registry {
 }
 
 /// The range asked for; all of it where `If-Range` names other content.
-fn range_of(call: &Call<'_>, digest: &Digest, len: u64) -> Wanted {
+fn range_of(call: &Call<'_>, digest: &Digest, len: u64) -> WantedRange {
     let same = call
         .header(header::IF_RANGE)
         .is_none_or(|known| known.trim() == etag(digest));
-    wanted(call.header(header::RANGE).filter(|_| same), len)
+    wanted_range(call.header(header::RANGE).filter(|_| same), len)
 }
 
 fn part(content: Content, range: &Range<u64>) -> Body {

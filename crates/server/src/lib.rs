@@ -6,8 +6,10 @@
 mod auth;
 mod blobs;
 mod body;
+mod clock;
 mod error;
 mod failure;
+mod fallback;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,6 +17,7 @@ mod gate;
 mod listing;
 mod log;
 mod manifests;
+mod missing;
 mod ns;
 mod path;
 mod query;
@@ -25,13 +28,17 @@ mod reply;
 mod serve;
 mod tls;
 mod uploads;
+pub mod wanted;
 
 pub use auth::{Access, Htpasswd, Identity};
 pub use body::RequestBody;
 pub use error::ServerError;
 pub use path::{PathError, Route};
-pub use range::{ChunkRange, ChunkRangeError, Wanted, chunk as parse_chunk_range, wanted as parse_range};
+pub use range::{
+    ChunkRange, ChunkRangeError, WantedRange, chunk as parse_chunk_range, wanted_range as parse_range,
+};
 pub use registry::{Peer, Registry, RegistryOptions};
 pub use reply::{Body, Reply};
 pub use serve::serve;
 pub use tls::{SelfSigned, self_signed};
+pub use wanted::{Wanted, WantedImage};

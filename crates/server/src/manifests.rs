@@ -11,6 +11,7 @@ use landfall_store::{PutManifest, StoreError, Unchecked, What};
 
 use crate::body::{Rejected, RequestBody, whole};
 use crate::gate::Action;
+use crate::ns::Candidate;
 use crate::registry::{Call, Registry, first_found};
 use crate::reply::{Body, Builder, Failure, OCI_SUBJECT, OCI_TAG, Reply, etag};
 
@@ -25,14 +26,32 @@ impl Registry {
         target: &Target,
     ) -> Result<Reply, Failure> {
         let candidates = self.readable(call, name)?;
+        let answer = self.find_manifest(call, name, target, &candidates).await;
+        if answer
+            .as_ref()
+            .is_err_and(|failure| failure.status == StatusCode::NOT_FOUND)
+        {
+            self.note_missing(call, name, target, &candidates).await;
+        }
+        answer
+    }
+
+    async fn find_manifest(
+        &self,
+        call: &Call<'_>,
+        name: &Repository,
+        target: &Target,
+        candidates: &[Candidate],
+    ) -> Result<Reply, Failure> {
         let nowhere = || Failure::from(StoreError::NotFound(What::Manifest(target.clone())));
         // Without the bytes where they are not wanted, or perhaps not.
         if call.is_head() || call.header(header::IF_NONE_MATCH).is_some() {
             let (candidate, found) = first_found!(
-                &candidates,
+                candidates,
                 name => self.store.stat_manifest(name, target).await,
                 nowhere()
             )?;
+            self.note_found(call, name, target, (&candidate, &found.media_type, &found.digest));
             if call.has(&etag(&found.digest)) {
                 return Ok(call
                     .found(&candidate, StatusCode::NOT_MODIFIED, &found.digest)
@@ -48,10 +67,16 @@ impl Registry {
         }
         // One look-up: headers and bytes are of one manifest, however often the tag moves.
         let (candidate, manifest) = first_found!(
-            &candidates,
+            candidates,
             name => self.store.manifest(name, target).await,
             nowhere()
         )?;
+        self.note_found(
+            call,
+            name,
+            target,
+            (&candidate, &manifest.media_type, &manifest.digest),
+        );
         Ok(call
             .found(&candidate, StatusCode::OK, &manifest.digest)
             .header(header::CONTENT_TYPE, manifest.media_type.as_str())
@@ -86,6 +111,8 @@ impl Registry {
             unchecked,
         };
         self.store.put_manifest(name, put).await?;
+        let names = tags.iter().cloned().map(Target::Tag);
+        self.note_put(call, name, names.chain([Target::Digest(manifest.digest)]));
         let mut builder = Builder::new(StatusCode::CREATED)
             .header(
                 header::LOCATION,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks for, given the length of what it asks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedRange {
     /// Everything: no header, or one that may be ignored (another unit, several ranges).
     All,
     /// These bytes.
@@ -15,23 +15,23 @@ pub enum Wanted {
 
 /// Reads a `Range` header: `bytes=a-b`, `bytes=a-`, `bytes=-n`; cut at the end of the content.
 #[must_use]
-pub fn wanted(header: Option<&str>, len: u64) -> Wanted {
+pub fn wanted_range(header: Option<&str>, len: u64) -> WantedRange {
     let Some(spec) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
-        return Wanted::All;
+        return WantedRange::All;
     };
     // Several ranges would need a multipart answer, which no client of a registry wants: RFC 9110 lets us send all.
     let Some((first, last)) = spec.trim().split_once('-').filter(|_| !spec.contains(',')) else {
-        return Wanted::All;
+        return WantedRange::All;
     };
     let range = match (number(first), number(last)) {
         (Some(first), Some(last)) => first..last.saturating_add(1).min(len),
         (Some(first), None) if last.is_empty() => first..len,
         (None, Some(suffix)) if first.is_empty() => len.saturating_sub(suffix)..len,
-        _ => return Wanted::All,
+        _ => return WantedRange::All,
     };
     match range.is_empty() {
-        true => Wanted::Unsatisfiable,
-        false => Wanted::Part(range),
+        true => WantedRange::Unsatisfiable,
+        false => WantedRange::Part(range),
     }
 }
 
@@ -82,29 +82,29 @@ mod tests {
     #[test]
     fn ranges_of_2048_bytes() {
         for (header, expected) in [
-            ("bytes=500-1499", Wanted::Part(500..1500)),
-            ("bytes=500-", Wanted::Part(500..2048)),
-            ("bytes=-500", Wanted::Part(1548..2048)),
-            ("bytes=2000-5000", Wanted::Part(2000..2048)),
-            ("bytes=-5000", Wanted::Part(0..2048)),
-            ("bytes=0-0", Wanted::Part(0..1)),
-            ("bytes=2047-", Wanted::Part(2047..2048)),
-            ("bytes=500-0", Wanted::Unsatisfiable),
-            ("bytes=5000-10000", Wanted::Unsatisfiable),
-            ("bytes=2048-", Wanted::Unsatisfiable),
-            ("bytes=-0", Wanted::Unsatisfiable),
-            ("bytes=0-18446744073709551615", Wanted::Part(0..2048)),
-            ("bytes=0-1,5-6", Wanted::All),
-            ("bytes=a-b", Wanted::All),
-            ("bytes=+1-2", Wanted::All),
-            ("bytes=-", Wanted::All),
-            ("items=0-1", Wanted::All),
-            ("bytes=18446744073709551616-", Wanted::All),
+            ("bytes=500-1499", WantedRange::Part(500..1500)),
+            ("bytes=500-", WantedRange::Part(500..2048)),
+            ("bytes=-500", WantedRange::Part(1548..2048)),
+            ("bytes=2000-5000", WantedRange::Part(2000..2048)),
+            ("bytes=-5000", WantedRange::Part(0..2048)),
+            ("bytes=0-0", WantedRange::Part(0..1)),
+            ("bytes=2047-", WantedRange::Part(2047..2048)),
+            ("bytes=500-0", WantedRange::Unsatisfiable),
+            ("bytes=5000-10000", WantedRange::Unsatisfiable),
+            ("bytes=2048-", WantedRange::Unsatisfiable),
+            ("bytes=-0", WantedRange::Unsatisfiable),
+            ("bytes=0-18446744073709551615", WantedRange::Part(0..2048)),
+            ("bytes=0-1,5-6", WantedRange::All),
+            ("bytes=a-b", WantedRange::All),
+            ("bytes=+1-2", WantedRange::All),
+            ("bytes=-", WantedRange::All),
+            ("items=0-1", WantedRange::All),
+            ("bytes=18446744073709551616-", WantedRange::All),
         ] {
-            assert_eq!(wanted(Some(header), 2048), expected, "{header}");
+            assert_eq!(wanted_range(Some(header), 2048), expected, "{header}");
         }
-        assert_eq!(wanted(None, 2048), Wanted::All);
-        assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Unsatisfiable);
+        assert_eq!(wanted_range(None, 2048), WantedRange::All);
+        assert_eq!(wanted_range(Some("bytes=0-"), 0), WantedRange::Unsatisfiable);
     }
 
     #[test]

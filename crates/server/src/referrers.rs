@@ -30,28 +30,25 @@ impl Registry {
         };
         let mut found = None;
         for candidate in self.readable(call, name)? {
-            let listing = self
-                .store
-                .referrers(&candidate.repository, subject, artifact_type, page)
+            let referrers = self
+                .all_referrers(&candidate.repository, subject, artifact_type, page)
                 .await?;
-            if !listing.items.is_empty() {
-                found = Some((candidate, listing));
+            if !referrers.items.is_empty() || referrers.next.is_some() {
+                found = Some((candidate, referrers));
                 break;
             }
         }
         let mut manifests = Vec::new();
         let mut builder = Builder::new(StatusCode::OK);
-        if let Some((candidate, listing)) = found {
-            let asked = listing.items.len();
-            manifests = fitting(listing.items);
+        if let Some((candidate, referrers)) = found {
+            let asked = referrers.items.len();
+            manifests = fitting(referrers.items);
             builder = call.from(&candidate, StatusCode::OK);
-            if let Some(last) = manifests
-                .last()
-                .filter(|_| listing.more || manifests.len() < asked)
-            {
+            let cut = manifests.last().filter(|_| manifests.len() < asked);
+            if let Some(last) = cut.map(|last| last.digest.to_string()).or(referrers.next) {
                 let path = format!("/v2/{name}/referrers/{subject}");
                 let filter = artifact_type.map(|text| ("artifactType", text));
-                let link = next_link(&path, limit, &last.digest.to_string(), filter.as_slice());
+                let link = next_link(&path, limit, &last, filter.as_slice());
                 builder = builder.header(header::LINK, link);
             }
         }

@@ -16,6 +16,7 @@ use crate::ns::{Candidate, candidates, namespace};
 use crate::path::Route;
 use crate::query::Query;
 use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers};
+use crate::wanted::{RecentIndexes, Wanted};
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub struct RegistryOptions {
     pub sparse: bool,
     /// How long the sender of a body may be silent.
     pub patience: Duration,
+    /// Where images that are asked for and not here are remembered, if they are.
+    pub wanted: Option<Arc<Wanted>>,
 }
 
 impl Default for RegistryOptions {
@@ -49,6 +52,7 @@ impl Default for RegistryOptions {
             deletes: true,
             sparse: false,
             patience: Duration::from_secs(60),
+            wanted: None,
         }
     }
 }
@@ -59,6 +63,8 @@ pub struct Registry {
     pub(crate) gate: Gate,
     pub(crate) sparse: bool,
     pub(crate) patience: Duration,
+    pub(crate) wanted: Option<Arc<Wanted>>,
+    pub(crate) indexes: RecentIndexes,
     access: Access,
 }
 
@@ -68,6 +74,7 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a Query,
     pub(crate) identity: &'a Identity,
+    pub(crate) peer: Peer,
 }
 
 impl Call<'_> {
@@ -112,6 +119,8 @@ impl Registry {
             },
             sparse: options.sparse,
             patience: options.patience,
+            wanted: options.wanted,
+            indexes: RecentIndexes::default(),
             access: options.access,
             store,
         }
@@ -122,7 +131,7 @@ impl Registry {
         let mut line = AccessLine::begin(&request, peer);
         let (parts, mut body) = request.into_parts();
         let mut identity = Identity::anonymous();
-        let answer = self.answer(&parts, &mut body, &mut identity).await;
+        let answer = self.answer(&parts, &mut body, &mut identity, peer).await;
         let mut reply = answer.unwrap_or_else(Failure::into_reply);
         common_headers(&mut reply);
         if parts.method == Method::HEAD {
@@ -142,6 +151,7 @@ impl Registry {
         parts: &http::request::Parts,
         body: &mut B,
         identity: &mut Identity,
+        peer: Peer,
     ) -> Result<Reply, Failure> {
         let reading = parts.method == Method::GET || parts.method == Method::HEAD;
         let route = Route::parse(parts.uri.path());
@@ -155,6 +165,7 @@ impl Registry {
             headers: &parts.headers,
             query: &query,
             identity,
+            peer,
         };
         let route = route.map_err(|error| error.into_failure(reading))?;
         self.dispatch(&call, route, body).await

@@ -1,6 +1,6 @@
 //! The accept loop: nothing that a client does, and nothing that the system lacks for a while, ends it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::body::ResponseBody;
+use super::clients::Clients;
 use super::connection::{self, Shared};
 use super::error::ServeError;
 use super::limits::Limits;
+use super::listen::Listeners;
 use super::peer::Peer;
 use super::stats::Stats;
 use super::tls::{Security, Tls};
@@ -26,8 +28,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A server that listens, and will answer when [`run`](Server::run).
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listeners: Listeners,
     tls: Option<Tls>,
     limits: Limits,
     stats: Arc<Stats>,
@@ -39,26 +40,56 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the address is taken or not ours, or the certificates cannot be used.
     pub async fn bind(address: SocketAddr, security: Security, limits: Limits) -> Result<Self, ServeError> {
-        let tls = match security {
-            Security::Plain => None,
-            Security::Tls(files) => Some(Tls::load(files).await?),
-        };
-        let refused = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        Ok(Self {
-            listener,
-            address,
+        Self::bind_all(&[address], security, limits).await
+    }
+
+    /// The same for several addresses. Of these, an IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can
+    /// have the same port.
+    ///
+    /// # Errors
+    /// As [`Self::bind`], and [`ServeError::Listener`] for no address at all.
+    pub async fn bind_all(
+        addresses: &[SocketAddr],
+        security: Security,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
+        // The certificates first: what cannot be served is not listened for.
+        let tls = tls(security).await?;
+        Ok(Self::over(Listeners::bind(addresses)?, tls, limits))
+    }
+
+    /// Takes over listeners that somebody else has opened (see [`inherited_listeners`](super::inherited_listeners)).
+    ///
+    /// # Errors
+    /// [`ServeError::Listener`] when there are none or they are none; or the certificates cannot be used.
+    pub async fn from_listeners(
+        listeners: Vec<std::net::TcpListener>,
+        security: Security,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
+        let tls = tls(security).await?;
+        Ok(Self::over(Listeners::adopt(listeners)?, tls, limits))
+    }
+
+    fn over(listeners: Listeners, tls: Option<Tls>, limits: Limits) -> Self {
+        Self {
+            listeners,
             tls,
             limits,
             stats: Arc::default(),
-        })
+        }
     }
 
-    /// The address listened on, with the port that the system chose.
+    /// The (first) address listened on, with the port that the system chose.
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listeners.addresses()[0]
+    }
+
+    /// All addresses listened on.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.listeners.addresses()
     }
 
     /// Counters, which go on while the server runs.
@@ -93,7 +124,7 @@ impl Server {
             tls,
             stopping,
         });
-        let mut connections = accept_until(self.listener, shared, shutdown).await;
+        let mut connections = accept_until(self.listeners, shared, shutdown).await;
         // Nobody left to tell is fine.
         let _ = stop.send(true);
         drain(&mut connections, drain_timeout).await;
@@ -101,9 +132,16 @@ impl Server {
     }
 }
 
+async fn tls(security: Security) -> Result<Option<Tls>, ServeError> {
+    match security {
+        Security::Plain => Ok(None),
+        Security::Tls(files) => Tls::load(files).await.map(Some),
+    }
+}
+
 /// Accepts connections until `shutdown`, and gives back those that are still open.
 async fn accept_until<S, F>(
-    listener: TcpListener,
+    mut listeners: Listeners,
     shared: Arc<Shared<S>>,
     shutdown: impl Future<Output = ()>,
 ) -> JoinSet<()>
@@ -115,11 +153,12 @@ where
     let room = Arc::new(Semaphore::new(
         shared.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS),
     ));
+    let clients = Clients::new(shared.limits.max_connections_per_client);
     let mut shutdown = pin!(shutdown);
     loop {
         let next = async {
             let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, accept(&listener, &shared.stats).await)
+            (permit, accept(&mut listeners, &shared.stats).await)
         };
         let (permit, (tcp, addr)) = tokio::select! {
             next = next => next,
@@ -129,20 +168,25 @@ where
             }
             () = shutdown.as_mut() => return connections,
         };
+        let Some(admitted) = clients.admit(addr.ip()) else {
+            Stats::add(&shared.stats.refused, 1);
+            tracing::debug!(%addr, "the client has too many connections; this one is closed");
+            continue;
+        };
         Stats::add(&shared.stats.accepted, 1);
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
             connection::serve(tcp, addr, shared).await;
-            drop(permit);
+            drop((permit, admitted));
         });
     }
 }
 
 /// The next connection, however often the system says no.
-async fn accept(listener: &TcpListener, stats: &Stats) -> (TcpStream, SocketAddr) {
+async fn accept(listeners: &mut Listeners, stats: &Stats) -> (TcpStream, SocketAddr) {
     let mut resting = false;
     loop {
-        match listener.accept().await {
+        match poll_fn(|cx| listeners.poll_accept(cx)).await {
             Ok(accepted) => return accepted,
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {

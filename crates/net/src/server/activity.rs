@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ended::Endings;
+
 /// Shared by the socket of a connection and what answers its requests.
 #[derive(Clone, Default)]
 pub(super) struct Activity(Arc<Requests>);
@@ -11,6 +13,7 @@ pub(super) struct Activity(Arc<Requests>);
 struct Requests {
     begun: AtomicU64,
     ended: AtomicU64,
+    endings: Endings,
 }
 
 /// A request being answered; it ends when this is dropped.
@@ -27,8 +30,19 @@ impl Activity {
         self.0.begun.load(Ordering::Relaxed)
     }
 
+    /// Responses whose last bytes are on their way.
+    pub(super) fn endings(&self) -> &Endings {
+        &self.0.endings
+    }
+
     pub(super) fn is_answering(&self) -> bool {
         self.begun() != self.0.ended.load(Ordering::Relaxed)
+    }
+}
+
+impl Answering {
+    pub(super) fn activity(&self) -> &Activity {
+        &self.0
     }
 }
 

@@ -14,6 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 
 use super::activity::Answering;
+use super::ended::{OnEnd, Sent};
 use super::pieces::Pieces;
 use super::region::Regions;
 
@@ -29,6 +30,14 @@ pub struct ResponseBody {
     kind: Kind,
     /// Tells the connection that the response has ended.
     answering: Option<Answering>,
+    /// Who wants to know how it ended.
+    on_end: Option<OnEnd>,
+    /// What the connection had written before.
+    began_at: u64,
+    /// Bytes passed on so far.
+    passed: u64,
+    /// Whether a stream has said that it is over.
+    over: bool,
 }
 
 enum Kind {
@@ -111,11 +120,23 @@ impl ResponseBody {
         Self {
             kind,
             answering: None,
+            on_end: None,
+            began_at: 0,
+            passed: 0,
+            over: false,
         }
+    }
+
+    /// Calls `tell` when the last byte has been given to the kernel, or when it is certain that it never will be.
+    #[must_use]
+    pub fn on_end(mut self, tell: impl FnOnce(Sent) + Send + 'static) -> Self {
+        self.on_end = Some(Box::new(tell));
+        self
     }
 
     /// Ties the body to the connection that it is sent over.
     pub(super) fn attach(&mut self, regions: Option<&Arc<Regions>>, answering: Answering) {
+        self.began_at = answering.activity().endings().written();
         self.answering = Some(answering);
         if let Kind::File(slice) = &mut self.kind {
             slice.regions = regions.filter(|_| !slice.secure).cloned();
@@ -159,6 +180,55 @@ impl FileSlice {
     }
 }
 
+impl Kind {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self {
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::File(slice) => slice.poll_data(cx).map_ok(Frame::data),
+            Self::Stream { body, left } => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                if let (Some(left), Some(Ok(frame))) = (left, &frame) {
+                    *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    /// Whether every byte that was promised has been passed on.
+    fn is_spent(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::File(slice) => slice.left == 0,
+            Self::Stream { body, left } => left.map_or_else(|| body.is_end_stream(), |left| left == 0),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        let Some(tell) = self.on_end.take() else { return };
+        let complete = self.kind.is_spent() || self.over && self.size_hint().exact().is_none();
+        let sent = Sent {
+            bytes: self.passed,
+            complete,
+        };
+        match &self.answering {
+            Some(answering) if complete => answering.activity().endings().add(tell, sent, self.began_at),
+            // Broken off: nothing will be flushed that would tell how far it came.
+            Some(answering) => {
+                let written = answering.activity().endings().written();
+                let bytes = sent.bytes.min(written.saturating_sub(self.began_at));
+                tell(Sent { bytes, complete });
+            }
+            None => tell(sent),
+        }
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
@@ -167,20 +237,14 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match &mut self.get_mut().kind {
-            Kind::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
-            }
-            Kind::File(slice) => slice.poll_data(cx).map_ok(Frame::data),
-            Kind::Stream { body, left } => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                if let (Some(left), Some(Ok(frame))) = (left, &frame) {
-                    *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
-                }
-                Poll::Ready(frame)
-            }
+        let this = self.get_mut();
+        let frame = ready!(this.kind.poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => this.passed += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => {}
+            None => this.over = true,
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

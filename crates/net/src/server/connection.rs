@@ -23,6 +23,7 @@ use super::activity::Activity;
 use super::body::ResponseBody;
 use super::limits::Limits;
 use super::peer::Peer;
+use super::plain::{self, Beginning};
 use super::region::Regions;
 use super::send::FileSender;
 use super::socket::Socket;
@@ -46,6 +47,12 @@ struct Connection {
     regions: Option<Arc<Regions>>,
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.activity.endings().broken();
+    }
+}
+
 /// Counts the end of a connection, however it ends.
 struct Ended(Arc<Stats>);
 
@@ -63,9 +70,29 @@ where
 {
     let _ended = Ended(Arc::clone(&shared.stats));
     prepare(&tcp);
-    let activity = Activity::default();
     let limits = &shared.limits;
-    let socket = Socket::new(tcp, activity.clone(), limits.header_timeout, limits.stall_timeout);
+    if shared.tls.is_some() {
+        let looked = tokio::select! {
+            looked = tokio::time::timeout(limits.handshake_timeout, plain::beginning(&tcp)) => looked,
+            () = told_to_stop(&shared) => return,
+        };
+        match looked {
+            Ok(Ok(Beginning::Tls)) => {}
+            Ok(Ok(Beginning::PlainHttp)) => {
+                Stats::add(&shared.stats.handshake_errors, 1);
+                tracing::debug!(%addr, "plain HTTP on a TLS port");
+                return plain::refuse(tcp).await;
+            }
+            // A probe that only connects is no handshake.
+            Ok(Ok(Beginning::Closed) | Err(_)) => return,
+            Err(_elapsed) => {
+                Stats::add(&shared.stats.handshake_errors, 1);
+                return tracing::debug!(%addr, "TLS handshake took too long");
+            }
+        }
+    }
+    let activity = Activity::default();
+    let socket = Socket::new(tcp, activity.clone(), Arc::clone(&shared.stats), limits);
     let mut connection = Connection {
         peer: Peer {
             addr,

@@ -16,6 +16,13 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// A socket that was handed over is no listener, or there is none.
+    #[error("cannot listen on the sockets that were handed over: {source}")]
+    Listener {
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
     /// A certificate or key file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

@@ -8,6 +8,9 @@ pub struct Limits {
     /// Connections at a time. More wait in the kernel's queue. Each has a file descriptor, and one more while it
     /// is sent a file.
     pub max_connections: usize,
+    /// Of these, how many one client may have: an IPv4 address, or a /64 of IPv6. More are closed at once. 0 for any
+    /// number, where all clients come through one address.
+    pub max_connections_per_client: usize,
     /// For the TLS handshake.
     pub handshake_timeout: Duration,
     /// For the whole head of a request, from its first byte; the first request's from when the connection was
@@ -31,6 +34,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            max_connections_per_client: 1024,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(90),

@@ -5,13 +5,18 @@
 //! bounded by connections, never by what they ask for.
 
 mod accept;
+mod activation;
 mod activity;
 mod body;
+mod clients;
 mod connection;
+mod ended;
 mod error;
 mod limits;
+mod listen;
 mod peer;
 mod pieces;
+mod plain;
 mod region;
 mod send;
 mod socket;
@@ -19,7 +24,10 @@ mod stats;
 mod tls;
 
 pub use accept::Server;
+pub use activation::{Manager, inherited_listeners};
 pub use body::ResponseBody;
+pub use clients::client_of;
+pub use ended::Sent;
 pub use error::ServeError;
 pub use limits::Limits;
 pub use peer::Peer;

@@ -13,12 +13,15 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
+use super::limits::Limits;
 use super::region::{Place, Regions};
 use super::send::FileSender;
+use super::stats::Stats;
 
 /// A socket. Under TLS it has no regions, and every byte that it writes is one that it was given.
 pub(super) struct Socket {
     tcp: TcpStream,
+    stats: Arc<Stats>,
     files: Option<(Arc<Regions>, FileSender)>,
     activity: Activity,
     head: Deadline,
@@ -39,16 +42,17 @@ struct Deadline {
 
 impl Socket {
     /// The time for the first head starts now.
-    pub(super) fn new(tcp: TcpStream, activity: Activity, head: Duration, stall: Duration) -> Self {
-        let mut head = Deadline::new(head, "the head of a request took too long");
+    pub(super) fn new(tcp: TcpStream, activity: Activity, stats: Arc<Stats>, limits: &Limits) -> Self {
+        let mut head = Deadline::new(limits.header_timeout, "the head of a request took too long");
         head.set();
         Self {
             tcp,
+            stats,
             files: None,
             activity,
             head,
             head_of: 0,
-            stall: Deadline::new(stall, "the client takes no bytes"),
+            stall: Deadline::new(limits.stall_timeout, "the client takes no bytes"),
         }
     }
 
@@ -105,6 +109,7 @@ impl AsyncRead for Socket {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.tcp).poll_read(cx, buf);
+        Stats::add(&this.stats.received_bytes, buf.filled().len() - before);
         if this.activity.begun() != this.head_of {
             this.head_of = this.activity.begun();
             this.head.clear();
@@ -137,9 +142,12 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = this.poll_send(cx, bufs);
-        if written.is_ready() {
+        if let Poll::Ready(written) = written {
             this.stall.clear();
-            return written;
+            let bytes = *written.as_ref().unwrap_or(&0);
+            this.activity.endings().wrote(bytes);
+            Stats::add(&this.stats.sent_bytes, bytes);
+            return Poll::Ready(written);
         }
         this.stall.set();
         this.stall.poll(cx)
@@ -151,7 +159,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        // Asked for when everything that was passed on has been written.
+        let flushed = Pin::new(&mut self.tcp).poll_flush(cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.activity.endings().flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

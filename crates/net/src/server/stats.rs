@@ -8,6 +8,9 @@ pub struct Stats {
     pub(super) accepted: AtomicU64,
     pub(super) ended: AtomicU64,
     pub(super) accept_errors: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) received_bytes: AtomicU64,
+    pub(super) sent_bytes: AtomicU64,
     pub(super) handshake_errors: AtomicU64,
     pub(super) sendfile_bytes: AtomicU64,
     pub(super) copied_bytes: AtomicU64,
@@ -34,7 +37,25 @@ impl Stats {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// TLS handshakes that failed or took too long.
+    /// Connections that were closed at once because their client had too many.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came over the sockets, heads and encryption included.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that left over the sockets.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that failed or took too long, plain HTTP on a TLS port among them.
     #[must_use]
     pub fn handshake_errors(&self) -> u64 {
         self.handshake_errors.load(Ordering::Relaxed)

@@ -1,7 +1,7 @@
 //! The parsers, given anything.
 
 use landfall_oci::{Digest, Repository, Target};
-use landfall_server::{PathError, Route, Wanted, parse_chunk_range, parse_range};
+use landfall_server::{PathError, Route, WantedRange, parse_chunk_range, parse_range};
 use proptest::prelude::*;
 
 /// Names that hold the words of the API more often than chance would have it.
@@ -48,7 +48,7 @@ proptest! {
 
     #[test]
     fn a_part_lies_within_the_whole(header in "bytes=[0-9]{0,21}-[0-9]{0,21}", len in any::<u64>()) {
-        if let Wanted::Part(range) = parse_range(Some(&header), len) {
+        if let WantedRange::Part(range) = parse_range(Some(&header), len) {
             prop_assert!(range.start < range.end && range.end <= len);
         }
     }
@@ -57,8 +57,8 @@ proptest! {
     fn a_range_is_what_it_says(start in 0_u64..5000, more in 0_u64..5000, len in 1_u64..6000) {
         let last = start + more;
         let expected = match start < len {
-            true => Wanted::Part(start..len.min(last + 1)),
-            false => Wanted::Unsatisfiable,
+            true => WantedRange::Part(start..len.min(last + 1)),
+            false => WantedRange::Unsatisfiable,
         };
         prop_assert_eq!(parse_range(Some(&format!("bytes={start}-{last}")), len), expected);
         let chunk = parse_chunk_range(&format!("{start}-{last}")).unwrap();

@@ -1,5 +1,6 @@
 //! TLS: files, certificates that change, and clients with certificates.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use tokio_rustls::client::TlsStream;
 use super::tools::{ANY, Client, Running, bytes, file_of, soon, until};
 
 /// An authority, and a folder with what it issued.
-struct Issued {
+pub(crate) struct Issued {
     authority: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Issued {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -49,7 +50,7 @@ impl Issued {
         self.folder.path().join(file)
     }
 
-    fn files(&self) -> TlsFiles {
+    pub(crate) fn files(&self) -> TlsFiles {
         TlsFiles {
             certificate: self.path("server.pem"),
             key: self.path("server.key"),
@@ -80,6 +81,16 @@ impl Issued {
 
     async fn connect(&self, server: &Running, name: &str) -> std::io::Result<Client<TlsStream<TcpStream>>> {
         connect(&self.connector(None), server, name).await
+    }
+
+    pub(crate) async fn connect_to(
+        &self,
+        address: SocketAddr,
+        name: &str,
+    ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        soon(self.connector(None).connect(name, tcp)).await.map(Client)
     }
 }
 
@@ -178,12 +189,23 @@ async fn handshakes_that_hang_hold_up_nobody_and_end() {
 }
 
 #[tokio::test]
-async fn plain_http_on_a_tls_port_is_an_error_for_that_client() {
+async fn plain_http_on_a_tls_port_is_told_so_in_plain_words() {
     let issued = Issued::new();
     let server = Running::start(Security::Tls(issued.files()), quick(), file_of(b"x")).await;
     let mut client = server.connect().await;
     client.ask("GET", "/hello", None).await;
-    client.rest().await;
+    let answer = soon(client.answer()).await.unwrap();
+    assert_eq!(answer.status, 400);
+    assert!(
+        String::from_utf8(answer.body)
+            .unwrap()
+            .contains("This port speaks HTTPS")
+    );
+    assert_eq!(client.rest().await, b"");
+    assert_eq!(server.stats.handshake_errors(), 1);
+    // One that connects and leaves is no handshake.
+    drop(server.connect().await);
+    until("its end", || server.stats.ended() == 2).await;
     assert_eq!(server.stats.handshake_errors(), 1);
     assert!(issued.connect(&server, "localhost").await.is_ok());
 }

@@ -194,6 +194,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Ok((status, head, length))
     }
 
+    /// The next line, without its end.
+    pub(crate) async fn line(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(self.0.read_u8().await.unwrap());
+        }
+        line.truncate(line.len() - 2);
+        line
+    }
+
     /// What still comes until the server closes, which it must.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
