@@ -49,6 +49,21 @@ impl Exit {
         }
     }
 
+    /// The code that another process of this program ended a piece of work with.
+    pub(crate) fn from_code(code: u8) -> Self {
+        let all = [
+            Self::Complete,
+            Self::Partial,
+            Self::Usage,
+            Self::Damaged,
+            Self::Unreachable,
+            Self::Refused,
+            Self::Interrupted,
+        ];
+        let known = all.into_iter().find(|exit| *exit as u8 == code);
+        known.unwrap_or(Self::Local)
+    }
+
     /// The code for a run: when nothing at all succeeded and everything failed for one reason, that reason's code.
     pub(crate) fn of_report(report: &Report) -> Self {
         let mut classes: Vec<_> = report.failed.iter().map(|failure| failure.class).collect();

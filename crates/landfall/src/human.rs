@@ -27,9 +27,13 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
-/// `1 image`, `2 images`.
+/// `1 image`, `2 images`, `2 repositories`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
 }
 
 /// Rows under a heading, columns as wide as they need to be; a column whose heading ends in `>` is set flush right.
@@ -67,6 +71,35 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         out += &line(row.iter().map(String::as_str).collect());
     }
     out
+}
+
+/// Bytes a second, as people write them: `50MB`, `100MiB`, `1000000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate(pub(crate) u64);
+
+impl std::str::FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const UNITS: [(&str, u64); 8] = [
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+            ("kB", 1000),
+            ("KB", 1000),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("B", 1),
+        ];
+        let unit = UNITS.iter().find(|(name, _)| text.ends_with(name));
+        let (name, each) = unit.copied().unwrap_or(("", 1));
+        let number: Option<u64> = text[..text.len() - name.len()].trim().parse().ok();
+        number
+            .and_then(|number| number.checked_mul(each))
+            .filter(|bytes| *bytes > 0)
+            .map(Self)
+            .ok_or("not an amount such as 50MB or 100MiB")
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 mod args;
 mod commands;
 mod connect;
+mod control;
 mod exit;
 mod failure;
 mod human;
 mod lists;
 mod make_image;
+mod moment;
 mod out;
 mod own_files;
 mod progress;

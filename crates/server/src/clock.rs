@@ -9,7 +9,7 @@ pub(crate) fn unix_ms() -> u64 {
 }
 
 /// `2026-08-21T07:05:09Z` (RFC 3339, to the second).
-pub(crate) fn rfc3339(unix_ms: u64) -> String {
+pub fn rfc3339(unix_ms: u64) -> String {
     const DAY: u64 = 24 * 3600;
     let seconds = unix_ms / 1000;
     let (year, month, day) = date(seconds / DAY);

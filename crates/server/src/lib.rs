@@ -32,6 +32,7 @@ pub mod wanted;
 
 pub use auth::{Access, Htpasswd, Identity};
 pub use body::RequestBody;
+pub use clock::rfc3339;
 pub use error::ServerError;
 pub use path::{PathError, Route};
 pub use range::{

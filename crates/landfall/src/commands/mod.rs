@@ -12,6 +12,7 @@ mod push;
 mod save;
 mod self_image;
 mod serve;
+mod upkeep;
 mod verify;
 
 pub(crate) use self::serve::Settings;
@@ -32,6 +33,10 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<Exit, Fail
         Command::Load(args) => load::run(args, context).await,
         Command::Copy(args) => copy::run(args, context).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Gc(args) => upkeep::gc(args, context).await,
+        Command::Scrub(args) => upkeep::scrub(args, context).await,
+        Command::Wanted(args) => upkeep::wanted(args, context).await,
+        Command::Tags(args) => upkeep::tags(args, context).await,
         Command::Pull(args) => pull::run(args, context).await,
         Command::Push(args) => push::run(args, context).await,
         Command::Inspect(args) => blocking(move || inspect::run(&args)).await,

@@ -8,3 +8,4 @@ mod names;
 mod place;
 mod road;
 mod serving;
+mod soak;

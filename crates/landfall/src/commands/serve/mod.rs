@@ -1,23 +1,28 @@
 //! `serve`: bundles in place, a directory, or both, as a registry.
 
+mod content;
+mod security;
 mod settings;
+mod upkeep;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use landfall_bundle::{Bundle, BundleStore};
-use landfall_net::server::{Limits, Security, Server, TlsFiles};
-use landfall_server::{Access, Htpasswd, Registry, RegistryOptions, self_signed, serve};
-use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
+use landfall_net::server::{Limits, Security, Server};
+use landfall_server::{Access, Htpasswd, Registry, RegistryOptions, Wanted, serve};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(crate) use self::settings::Settings;
+use self::content::Content;
+pub(crate) use self::settings::{Settings, retention_of};
 use super::demo::LISTENING;
 use crate::args::Serve;
-use crate::connect::hash_service;
+use crate::control::{self, Workshop};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+
+/// How often what was learnt in between is written down.
+const WRITTEN_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
     let (typed, file) = (args.settings, args.config);
@@ -27,102 +32,84 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
         out::result(&settings.to_toml());
         return Ok(Exit::Complete);
     }
-    let args = settings;
-    let security = security(&args).await?;
+    // A signal that comes before this ends the program at once; after it, the server drains.
+    let mut signals = Signals::new()?;
+    let security = security::security(&settings).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
     } else {
         "https"
     };
-    let store = store(&args.bundles, args.root.as_deref()).await?;
-    let access = match &args.htpasswd {
+    let content = Content::open(&settings).await?;
+    let wanted = wanted(&settings).await?;
+    if let (Some(root), Some(store)) = (&settings.root, content.directory) {
+        let workshop = Arc::new(Workshop {
+            store,
+            wanted: wanted.clone(),
+            collect: upkeep::collect_options(&settings),
+            retention: settings.retention()?,
+        });
+        control::listen(root, Arc::clone(&workshop))
+            .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+        upkeep::start(workshop, &settings);
+    }
+    let access = match &settings.htpasswd {
         Some(path) => Access::Users(Htpasswd::read(path).await.map_err(setup)?),
         None => Access::Anyone,
     };
     let options = RegistryOptions {
         access,
-        read_only: args.read_only.unwrap_or_default(),
+        read_only: settings.read_only.unwrap_or_default(),
+        wanted: Some(Arc::new(wanted.clone())),
         ..RegistryOptions::default()
     };
-    let registry = Arc::new(Registry::new(store, options));
-    let server = Server::bind(args.listen(), security, Limits::default())
+    let registry = Arc::new(Registry::new(content.store, options));
+    let server = Server::bind(settings.listen(), security, Limits::default())
         .await
         .map_err(setup)?;
-    // A signal that comes before this line ends the program at once; after it, the server drains.
-    let stop = until_told()?;
     out::result(&format!("{LISTENING}{scheme}://{}\n", server.local_addr()));
-    serve(server, registry, stop).await.map_err(setup)?;
-    Ok(Exit::Complete)
+    let (stopped, stop) = tokio::sync::oneshot::channel();
+    let keeping = tokio::spawn(async move { wanted.keep(WRITTEN_EVERY, async { drop(stop.await) }).await });
+    let served = serve(server, registry, signals.end()).await.map_err(setup);
+    let _ = stopped.send(());
+    let _ = keeping.await;
+    served.map(|()| Exit::Complete)
 }
 
-/// TLS from files, self-signed, or none: on loopback by default, elsewhere only when asked for.
-async fn security(args: &Settings) -> Result<Security, Failure> {
-    let files = |certificate: PathBuf, key: PathBuf| {
-        Security::Tls(TlsFiles {
-            certificate,
-            key,
-            client_ca: None,
+/// The list of missing images: beside the directory, or in memory where there is none.
+async fn wanted(settings: &Settings) -> Result<Wanted, Failure> {
+    match &settings.root {
+        Some(root) => Wanted::open(&control::wanted_file(root)).await.map_err(setup),
+        None => Ok(Wanted::in_memory()),
+    }
+}
+
+/// What the server is told from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(setup)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(setup)?,
+            hang_up: signal(SignalKind::hangup()).map_err(setup)?,
         })
-    };
-    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        return Ok(files(certificate.clone(), key.clone()));
     }
-    if let Some(folder) = &args.tls_self_signed {
-        let made = self_signed(folder, &names(args)).await.map_err(setup)?;
-        return Ok(files(made.certificate, made.key));
-    }
-    match args.listen().ip().is_loopback() || args.plain_http.unwrap_or_default() {
-        true => Ok(Security::Plain),
-        false => Err(Failure::usage(format!(
-            "{} can be reached from elsewhere: use --tls-self-signed DIR, or --tls-cert and --tls-key, or say --plain-http",
-            args.listen()
-        ))),
-    }
-}
 
-/// What a self-signed certificate is for: this machine's name, loopback, the address listened on, and what was named.
-fn names(args: &Settings) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    names.extend((!host.is_empty()).then_some(host));
-    let address = args.listen().ip();
-    names.extend((!address.is_unspecified()).then(|| address.to_string()));
-    names.extend(args.tls_name.iter().cloned());
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(name.clone()));
-    names
-}
-
-/// Bundles in the order given, then the directory.
-async fn store(bundles: &[PathBuf], root: Option<&Path>) -> Result<Arc<dyn Store>, Failure> {
-    let mut layers: Vec<Arc<dyn Store>> = Vec::new();
-    for path in bundles {
-        let path = path.clone();
-        let opened = tokio::task::spawn_blocking(move || Bundle::open(&path).map(BundleStore::new));
-        layers.push(Arc::new(opened.await.map_err(setup)??));
-    }
-    if let Some(root) = root {
-        let directory = DirectoryStore::open(root, hash_service(), DirectoryOptions::default());
-        layers.push(Arc::new(
-            directory.await.map_err(|error: StoreError| setup(error))?,
-        ));
-    }
-    Ok(match layers.len() {
-        1 => layers.remove(0),
-        _ => Arc::new(Overlay::new(layers).map_err(setup)?),
-    })
-}
-
-/// Ready at the first SIGTERM or SIGINT.
-fn until_told() -> Result<impl Future<Output = ()>, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(setup)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(setup)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    /// Ready at the first SIGTERM or SIGINT; a SIGHUP before that reloads.
+    async fn end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {}
+            }
         }
-    })
+    }
 }
 
 fn setup(error: impl std::fmt::Display) -> Failure {

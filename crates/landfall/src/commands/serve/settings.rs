@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landfall_store::{Age, RetentionRule, TagPattern};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -95,6 +96,53 @@ pub(crate) struct Settings {
         help_heading = "Access"
     )]
     pub(crate) htpasswd: Option<PathBuf>,
+
+    /// Tags that can be made but not moved or deleted: REPOSITORY:TAG with * and ? (may be given several times).
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        env = "LANDFALL_SERVE_IMMUTABLE",
+        value_delimiter = ',',
+        help_heading = "Upkeep"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) immutable: Vec<TagPattern>,
+    /// Collect garbage so often, and end tags by the file's [[retention]] rules; `0` never does [default: 24h].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_GC_EVERY",
+        help_heading = "Upkeep"
+    )]
+    pub(crate) gc_every: Option<Age>,
+    /// What was pushed or asked for less than so long ago is not collected [default: 1h].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_GC_GRACE",
+        help_heading = "Upkeep"
+    )]
+    pub(crate) gc_grace: Option<Age>,
+    /// Collect manifests that had no tag, index or subject for so long [default: they stay].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_GC_UNTAGGED_AFTER",
+        help_heading = "Upkeep"
+    )]
+    pub(crate) gc_untagged_after: Option<Age>,
+    /// What was collected can be brought back for so long [default: 7d].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_GC_KEEP_TRASH",
+        help_heading = "Upkeep"
+    )]
+    pub(crate) gc_keep_trash: Option<Age>,
+    /// Rules that end tags; in the file only: `[[retention]]` with repositories, tags, keep_last, keep_newer_than, protect.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) retention: Vec<Table>,
 }
 
 impl Settings {
@@ -124,6 +172,13 @@ impl Settings {
         self.listen.unwrap_or_else(default)
     }
 
+    /// The rules that end tags. Read with the file, so that a mistake is shown where it is.
+    pub(crate) fn retention(&self) -> Result<Vec<RetentionRule>, Failure> {
+        let rule = |table: &Table| table.clone().try_into();
+        let rules: Result<_, toml::de::Error> = self.retention.iter().map(rule).collect();
+        rules.map_err(|error| Failure::usage(format!("[[retention]]: {}", error.message())))
+    }
+
     /// As a file that says the same, defaults included.
     pub(crate) fn to_toml(&self) -> String {
         let mut shown = self.clone();
@@ -149,11 +204,28 @@ impl Settings {
         if protections.into_iter().filter(|on| *on).count() > 1 {
             return wrong("only one of --tls-cert, --tls-self-signed and --plain-http can be had");
         }
+        self.retention()?;
         if !self.tls_name.is_empty() && self.tls_self_signed.is_none() {
             return wrong("--tls-name is for a certificate made by --tls-self-signed");
         }
         Ok(())
     }
+}
+
+/// The rules of a file alone, for their places in it.
+#[derive(Deserialize)]
+struct Rules {
+    #[serde(default, rename = "retention")]
+    _retention: Vec<RetentionRule>,
+}
+
+/// The retention rules of a settings file, as it writes them.
+///
+/// # Errors
+/// [`Failure`] with file, line and column.
+pub(crate) fn retention_of(path: &Path) -> Result<serde_json::Value, Failure> {
+    let settings = read(path)?;
+    serde_json::to_value(settings.retention).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn table(settings: &Settings) -> Table {
@@ -165,6 +237,7 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     let parse = || -> Result<Settings, toml::de::Error> {
         // First for its errors, which know their place in the text; then with the paths put right.
         let _: Settings = toml::from_str(&text)?;
+        let _: Rules = toml::from_str(&text)?;
         let mut table: Table = toml::from_str(&text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         PATHS.iter().for_each(|key| rebase(table.get_mut(*key), folder));

@@ -1,5 +1,7 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod upkeep;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,6 +9,7 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
 use crate::exit;
 use crate::progress::Output;
@@ -31,6 +34,10 @@ pub(crate) enum Command {
     Load(Load),
     Copy(Copy),
     Serve(Serve),
+    Gc(Gc),
+    Scrub(Scrub),
+    Wanted(WantedArgs),
+    Tags(Tags),
     Pull(Pull),
     Push(Push),
     Inspect(Inspect),

@@ -1,0 +1,51 @@
+//! What is served: bundles and foreign stores in the order given, then the directory.
+
+use std::sync::Arc;
+
+use landfall_bundle::mount;
+use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store};
+
+use super::{Settings, setup};
+use crate::connect::hash_service;
+use crate::control;
+use crate::failure::Failure;
+
+/// What is served, and the directory of it that can be written.
+pub(super) struct Content {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) directory: Option<Arc<DirectoryStore>>,
+}
+
+impl Content {
+    pub(super) async fn open(settings: &Settings) -> Result<Self, Failure> {
+        let mut layers: Vec<Arc<dyn Store>> = Vec::new();
+        for path in &settings.bundles {
+            let path = path.clone();
+            let opened = tokio::task::spawn_blocking(move || mount(&path));
+            layers.push(opened.await.map_err(setup)??);
+        }
+        let directory = match &settings.root {
+            Some(root) => Some(Arc::new(
+                DirectoryStore::open(root, hash_service(), options(settings))
+                    .await
+                    .map_err(control::failure)?,
+            )),
+            None => None,
+        };
+        layers.extend(directory.clone().map(|directory| directory as Arc<dyn Store>));
+        let store = match layers.len() {
+            1 => layers.remove(0),
+            _ => Arc::new(Overlay::new(layers).map_err(setup)?),
+        };
+        Ok(Self { store, directory })
+    }
+}
+
+fn options(settings: &Settings) -> DirectoryOptions {
+    let default = DirectoryOptions::default();
+    DirectoryOptions {
+        grace: settings.gc_grace.map_or(default.grace, |age| age.0),
+        immutable: settings.immutable.clone(),
+        ..default
+    }
+}
