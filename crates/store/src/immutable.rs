@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use landfall_oci::{Repository, Tag};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Pattern, RuleError};
 
@@ -45,6 +45,12 @@ impl FromStr for TagPattern {
             repository: repository.parse()?,
             tag: tag.parse()?,
         })
+    }
+}
+
+impl Serialize for TagPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -314,7 +314,7 @@ async fn run(seed: u64, blind: bool) -> (Vec<String>, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_order_of_push_delete_and_collection_hurts_an_image() {
     let mut removed = 0;
-    for seed in 1..=seeds(16) {
+    for seed in 1..=seeds(12) {
         let (violations, blobs) = run(seed, false).await;
         assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
         removed += blobs;
