@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use landfall_oci::{Digest, Repository, Tag};
 
+use crate::Store;
+
 /// How to collect.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CollectOptions {
     /// What was pushed, mounted or asked for less than so long ago stays. `None`: what the store was opened with.
     pub grace: Option<Duration>,
@@ -15,6 +18,9 @@ pub struct CollectOptions {
     pub untagged_after: Option<Duration>,
     /// How long removed things can be brought back; zero removes them at once, and all of the trash with them.
     pub keep_trash: Duration,
+    /// Stores that this one is laid over: a signature of an image that lies there has a living subject. Asked only
+    /// where manifests without a tag may go.
+    pub below: Vec<Arc<dyn Store>>,
     /// Only say what would go.
     pub dry_run: bool,
     /// The time that ages are reckoned from; `None`: now.
@@ -27,6 +33,7 @@ impl Default for CollectOptions {
             grace: None,
             untagged_after: None,
             keep_trash: Duration::from_secs(7 * 24 * 3600),
+            below: Vec::new(),
             dry_run: false,
             now: None,
         }

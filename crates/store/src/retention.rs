@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use landfall_oci::{Repository, Tag};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Age, Pattern, RuleError};
 
 /// One rule. At least one of `keep_last` and `keep_newer_than` is given.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Written")]
 pub struct RetentionRule {
     /// For which repositories.
@@ -21,8 +21,10 @@ pub struct RetentionRule {
     /// For which of their tags.
     pub tags: Pattern,
     /// So many of them stay, those that changed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_last: Option<usize>,
     /// Those that changed less than so long ago stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_newer_than: Option<Age>,
     /// These always stay.
     pub protect: Vec<Pattern>,
@@ -232,6 +234,14 @@ mod tests {
         let rules = rules(r#"[{"keep_last": 1}]"#);
         assert_eq!(gone(&rules, "a", &[("a", 5), ("b", 5)], 9), ["a"]);
         assert_eq!(gone(&rules, "a", &[("b", 5), ("a", 5)], 9), ["a"]);
+    }
+
+    #[test]
+    fn a_rule_is_written_as_it_is_read() {
+        let rules = rules(r#"[{"tags": "v*", "keep_last": 2, "keep_newer_than": "36h", "protect": "v0"}]"#);
+        let text = serde_json::to_string(&rules).unwrap();
+        assert_eq!(self::rules(&text), rules);
+        assert!(text.contains(r#""keep_newer_than":"1d12h""#), "{text}");
     }
 
     #[test]

@@ -518,3 +518,123 @@ async fn why_a_blob_is_kept_is_told_from_its_root() {
             .is_empty()
     );
 }
+
+/// An overlay of a bundle and this store: the image lies in the bundle, its signature was pushed here.
+#[tokio::test]
+async fn a_subject_that_lies_below_keeps_its_referrers() {
+    let (root, below_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(root.path()).await;
+    let below = open(below_root.path()).await;
+    let here = suite::repository("signed");
+    let subject = image(&below, &here, "subject", &["v1"]).await;
+    let signature = image_over(&store, &here, "signature", &[], Some(&subject.manifest)).await;
+    let with = CollectOptions {
+        below: vec![Arc::new(below)],
+        ..untagged()
+    };
+    assert!(collect(&store, with).await.1.is_empty());
+    assert!(is_whole(&store, &here, &signature).await);
+    assert_eq!(collect(&store, untagged()).await.0.manifests, 1);
+}
+
+/// Copies the store at each step of a collection: what a crash there would leave.
+struct Snapshots {
+    root: std::path::PathBuf,
+    taken: std::sync::Mutex<Vec<tempfile::TempDir>>,
+}
+
+impl landfall_store::Observer for Snapshots {
+    fn removal(&self, _: &landfall_store::Removal) {
+        let copy = tempfile::tempdir().unwrap();
+        for (path, bytes) in files(&self.root) {
+            let target = copy.path().join(path);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::write(target, bytes).unwrap();
+        }
+        self.taken.lock().unwrap().push(copy);
+    }
+}
+
+#[tokio::test]
+async fn a_crash_in_a_collection_leaves_nothing_but_rubbish() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let here = suite::repository("crashed");
+    let held = suite::fill(&store).await;
+    let (one, two) = (
+        image(&store, &here, "one", &[]).await,
+        image(&store, &here, "two", &[]).await,
+    );
+    put(&store, &here, &index(&[&one.manifest, &two.manifest]), &[]).await;
+    let signature = image_over(&store, &here, "signature", &[], Some(&one.manifest)).await;
+    let doomed = [&one, &two, &signature];
+    let snapshots = Arc::new(Snapshots {
+        root: root.path().to_owned(),
+        taken: std::sync::Mutex::default(),
+    });
+    let collected = store
+        .collect(untagged(), Arc::clone(&snapshots) as _)
+        .await
+        .unwrap();
+    let taken = std::mem::take(&mut *snapshots.taken.lock().unwrap());
+    assert_eq!(taken.len(), 4 + 6 + 10);
+    for copy in taken {
+        let store = open(copy.path()).await;
+        suite::reading(&store, &held).await;
+        for image in doomed {
+            let answers = store
+                .manifest(&here, &Target::Digest(image.manifest.digest))
+                .await
+                .is_ok();
+            assert!(!answers || is_whole(&store, &here, image).await);
+            let signed = store
+                .referrers(&here, &image.manifest.digest, None, Page::first(9))
+                .await
+                .unwrap();
+            for found in signed.items {
+                assert!(store.manifest(&here, &Target::Digest(found.digest)).await.is_ok());
+            }
+        }
+        collect(&store, untagged()).await;
+        assert!(collect(&store, untagged()).await.1.is_empty());
+        suite::reading(&store, &held).await;
+        // The run that was cut off and the one that ended it, together, are all that there was.
+        let runs: Vec<_> = store
+            .trash()
+            .await
+            .unwrap()
+            .iter()
+            .map(|trashed| trashed.run)
+            .collect();
+        assert!(runs.contains(&collected.run.unwrap()));
+        for run in runs {
+            assert!(store.undo(run).await.unwrap().lost.is_empty());
+        }
+        for image in doomed {
+            assert!(is_whole(&store, &here, image).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collection_that_is_told_to_stop_leaves_what_it_did_whole() {
+    struct AfterTwo(std::sync::atomic::AtomicUsize);
+    impl landfall_store::Observer for AfterTwo {
+        fn removal(&self, _: &landfall_store::Removal) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn stop(&self) -> bool {
+            self.0.load(std::sync::atomic::Ordering::Relaxed) >= 2
+        }
+    }
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let here = suite::repository("stopped");
+    let one = image(&store, &here, "one", &[]).await;
+    let stopped = store.collect(untagged(), Arc::new(AfterTwo(0.into()))).await;
+    assert!(matches!(stopped, Err(StoreError::Stopped)), "{stopped:?}");
+    let runs = store.trash().await.unwrap();
+    assert_eq!(runs.len(), 1);
+    assert!(store.undo(runs[0].run).await.unwrap().lost.is_empty());
+    assert!(is_whole(&store, &here, &one).await);
+}

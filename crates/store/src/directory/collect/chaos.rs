@@ -22,6 +22,13 @@ impl Chaos {
         self.blind.load(Ordering::Relaxed)
     }
 
+    /// Gives the others time for more than one step.
+    pub(super) fn long_pause(&self) {
+        for _ in 0..20 {
+            self.pause();
+        }
+    }
+
     /// Goes on, lets others go on, or waits a little, as the seed says.
     pub(super) fn pause(&self) {
         if self.seed.load(Ordering::Relaxed) == 0 {

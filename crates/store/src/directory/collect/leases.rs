@@ -184,6 +184,12 @@ impl Leases {
         self.chaos.is_blind()
     }
 
+    /// Between what the collector has seen and what it does about it.
+    pub(super) fn look_away(&self) {
+        #[cfg(feature = "suite")]
+        self.chaos.long_pause();
+    }
+
     #[cfg(feature = "suite")]
     fn pause(&self) {
         self.chaos.pause();

@@ -118,9 +118,11 @@ impl Inner {
             Ok(ControlFlow::Continue(()))
         })?;
         let orphans = self.orphans(&sweep)?;
+        self.leases.look_away();
         for plan in plans {
             sweep.repository(plan)?;
         }
+        self.leases.look_away();
         sweep.bytes(&orphans)?;
         Ok(sweep.collected)
     }

@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use landfall_oci::{Digest, Repository, Tag};
+use landfall_oci::{Digest, Repository, Tag, Target};
 use serde::Deserialize;
 
 use super::super::Inner;
 use super::graph::{Graph, Id};
 use super::leases::{Key, fingerprint};
 use super::strict;
-use crate::{CollectOptions, StoreError};
+use crate::{CollectOptions, Store, StoreError};
 
 /// Digests that something holds. A false hit keeps a file too many, never one too few.
 #[derive(Default)]
@@ -32,6 +33,7 @@ pub(super) struct Times {
     now: SystemTime,
     pub(super) grace: Duration,
     untagged_after: Option<Duration>,
+    below: Vec<Arc<dyn Store>>,
     /// When the oldest upload of a repository began: what was pushed since then belongs to a push under way.
     uploads: HashMap<Repository, SystemTime>,
 }
@@ -71,6 +73,7 @@ impl Times {
             now: options.now.unwrap_or_else(SystemTime::now),
             grace: options.grace.unwrap_or(inner.grace),
             untagged_after: options.untagged_after,
+            below: options.below.clone(),
             uploads: uploads(inner)?,
         })
     }
@@ -86,6 +89,19 @@ impl Times {
     /// Whether bytes, or a membership without regard to uploads, have outlived the grace period.
     pub(super) fn is_ripe(&self, time: SystemTime) -> bool {
         self.is_older(time, self.grace)
+    }
+
+    /// Whether a store below has the manifest. Blocks: on the blocking pool of a runtime only.
+    fn lives_below(&self, repository: &Repository, digest: Digest) -> Result<bool, StoreError> {
+        let target = Target::Digest(digest);
+        for store in &self.below {
+            match tokio::runtime::Handle::current().block_on(store.stat_manifest(repository, &target)) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     fn is_ripe_member(&self, repository: &Repository, time: SystemTime) -> bool {
@@ -166,7 +182,9 @@ fn roots(inner: &Inner, times: &Times, repository: &Repository, graph: &Graph) -
         let leased = inner
             .leases
             .is_leased(Key::manifest(repository, &graph.digest(*id)));
-        if leased || !times.is_older(since, after) {
+        let absent = node.subject.filter(|subject| !graph.nodes.contains_key(subject));
+        let keeps = |subject: Id| times.lives_below(repository, graph.digest(subject));
+        if leased || !times.is_older(since, after) || absent.map(keeps).transpose()?.unwrap_or_default() {
             kept.push(*id);
         }
     }
