@@ -13,7 +13,7 @@ mod store;
 pub mod suite;
 mod upload;
 
-pub use directory::{DirectoryOptions, DirectoryStore, Durability};
+pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};
 pub use overlay::Overlay;

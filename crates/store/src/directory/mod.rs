@@ -5,6 +5,7 @@
 //! whether the root holds ten images or a million.
 
 mod blobs;
+mod disk;
 mod layout;
 mod listing;
 mod lock;
@@ -17,6 +18,7 @@ mod uploads;
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,7 @@ use async_trait::async_trait;
 use landfall_hash::HashService;
 use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
 
+use self::disk::Disk;
 use self::layout::Layout;
 use self::manifests::{Put, Waived};
 use self::publish::Publisher;
@@ -36,6 +39,7 @@ use crate::{
     Unchecked, UploadId, UploadState,
 };
 
+pub use self::disk::{Change, Recorder};
 pub use self::publish::Durability;
 
 /// What the marker file says. The number is the layout's version.
@@ -99,8 +103,31 @@ impl DirectoryStore {
     /// [`StoreError::Conflict`] when another process has it open or the directory is something else;
     /// [`StoreError::Io`] when it cannot be written.
     pub async fn open(root: &Path, hash: HashService, options: DirectoryOptions) -> Result<Self, StoreError> {
+        Self::open_with(root, hash, options, None).await
+    }
+
+    /// The same, with a recorder that is told of every change of the file system.
+    ///
+    /// # Errors
+    /// Like [`Self::open`].
+    #[cfg(feature = "suite")]
+    pub async fn open_recorded(
+        root: &Path,
+        hash: HashService,
+        options: DirectoryOptions,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(root, hash, options, Some(recorder)).await
+    }
+
+    async fn open_with(
+        root: &Path,
+        hash: HashService,
+        options: DirectoryOptions,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Result<Self, StoreError> {
         let root = root.to_owned();
-        let inner = Arc::new(blocking(move || Inner::open(&root, &options)).await?);
+        let inner = Arc::new(blocking(move || Inner::open(&root, &options, recorder)).await?);
         let uploads = Uploads::new(Arc::clone(&inner), hash);
         Ok(Self { inner, uploads })
     }
@@ -125,17 +152,22 @@ impl DirectoryStore {
 }
 
 impl Inner {
-    fn open(root: &Path, options: &DirectoryOptions) -> Result<Self, StoreError> {
-        fs::create_dir_all(root).map_err(StoreError::io("make the folder", root))?;
+    fn open(
+        root: &Path,
+        options: &DirectoryOptions,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Result<Self, StoreError> {
+        make_root(root, options.durability).map_err(StoreError::io("make the folder", root))?;
         let root = root.canonicalize().map_err(StoreError::io("find", root))?;
         let layout = Layout::new(root.clone());
         check_ours(&layout)?;
         let lock = lock::acquire(&layout.lock(), &root)?;
-        empty(&layout.temporary())?;
-        let publisher = Publisher::new(layout.temporary(), options.durability);
-        for folder in [layout.uploads(), layout.repositories()] {
+        let disk = Disk::new(&root, options.durability, recorder);
+        let publisher = Publisher::new(disk, layout.temporary());
+        for folder in [layout.temporary(), layout.uploads(), layout.repositories()] {
             publisher.folder(&folder)?;
         }
+        empty(&layout.temporary(), publisher.disk())?;
         if !layout.marker().exists() {
             let staged = publisher.stage(MARKER.as_bytes())?;
             publisher.link_new(staged.path(), &layout.marker())?;
@@ -202,12 +234,24 @@ fn check_ours(layout: &Layout) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes the root and the folders above it; what was made must be as durable as what will be put there.
+fn make_root(root: &Path, durability: Durability) -> io::Result<()> {
+    let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(root)?;
+    for folder in missing {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if durability == Durability::Full {
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes what a crash left under temporary names.
-fn empty(folder: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
+fn empty(folder: &Path, disk: &Disk) -> Result<(), StoreError> {
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
         let path = entry.map_err(StoreError::io("list", folder))?.path();
-        fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        disk.remove(&path).map_err(StoreError::io("remove", &path))?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! line of its history is an empty file whose name says everything.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -94,9 +93,7 @@ impl Inner {
             let bytes = fs::read(record).map_err(StoreError::io("read", record))?;
             self.publisher.stage(&bytes)?
         } else {
-            let staged = self.publisher.temporary_name();
-            fs::hard_link(record, staged.path()).map_err(StoreError::io("publish", target))?;
-            staged
+            self.publisher.stage_link(record)?
         };
         self.publisher.replace(&staged, target)
     }
@@ -123,7 +120,7 @@ impl Inner {
                 if current.is_some_and(|current| current.digest == *digest) {
                     self.add_history(repository, &tag, None)?;
                     let path = self.layout.tag(repository, &tag);
-                    if_present(fs::remove_file(&path) as io::Result<()>, "remove", &path)?;
+                    if_present(self.publisher.disk().remove(&path), "remove", &path)?;
                 }
             }
             after = names.last().cloned();

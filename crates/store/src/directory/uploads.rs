@@ -4,7 +4,7 @@
 //! sessions, the offset is the length of the file and the state is made again from its bytes.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use landfall_oci::{Algorithm, Digest, Repository};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
+use super::disk::DiskFile;
 use super::manifests::read_record;
 use super::publish::if_present;
 use super::sink::{FileSink, Progress};
@@ -67,7 +68,7 @@ struct Slot {
 
 struct Session {
     id: UploadId,
-    file: Arc<File>,
+    file: DiskFile,
     /// Bytes known to be in the file, when there is no stream.
     offset: u64,
     stream: Option<(HashStream, Arc<Progress>)>,
@@ -150,7 +151,7 @@ impl Uploads {
                 actual: Box::new(actual),
             });
         }
-        let (inner, file, size) = (Arc::clone(&self.inner), Arc::clone(&session.file), session.offset);
+        let (inner, file, size) = (Arc::clone(&self.inner), session.file.clone(), session.offset);
         let (repository, id, digest) = (repository.clone(), *id, *digest);
         let published = blocking(move || publish(&inner, &repository, &id, &file, &digest, size)).await;
         // Also after a failure: the file may be a blob already, which nobody may write to any more, and after a
@@ -208,7 +209,7 @@ impl Uploads {
         id: UploadId,
         repository: &Repository,
         algorithm: Algorithm,
-        file: File,
+        file: DiskFile,
         offset: u64,
     ) -> Arc<Slot> {
         let slot = || {
@@ -217,7 +218,7 @@ impl Uploads {
                 algorithm,
                 session: Arc::new(tokio::sync::Mutex::new(Session {
                     id,
-                    file: Arc::new(file),
+                    file: file.clone(),
                     offset,
                     stream: None,
                     ended: false,
@@ -263,7 +264,7 @@ impl Uploads {
         algorithm: Algorithm,
     ) -> Result<(HashStream, Arc<Progress>), StoreError> {
         let progress = Arc::new(Progress::default());
-        let sink = FileSink::new(Arc::clone(&session.file), session.offset, Arc::clone(&progress));
+        let sink = FileSink::new(session.file.clone(), session.offset, Arc::clone(&progress));
         let mut stream = self.hash.stream_into(algorithm, Box::new(sink));
         self.feed_prefix(session, &mut stream).await?;
         Ok((stream, progress))
@@ -272,7 +273,7 @@ impl Uploads {
     async fn feed_prefix(&self, session: &Session, stream: &mut HashStream) -> Result<(), StoreError> {
         let path = self.inner.layout.upload_data(&session.id);
         let extent = Extent {
-            file: Arc::clone(&session.file),
+            file: Arc::clone(session.file.file()),
             path: path.clone().into(),
             offset: 0,
             len: session.offset,
@@ -349,7 +350,7 @@ impl Session {
                 let good = progress.written();
                 self.stream = None;
                 self.offset = good;
-                let file = Arc::clone(&self.file);
+                let file = self.file.clone();
                 // Best effort: the offset is what counts, and whatever lies behind it is written over.
                 let _ = blocking(move || Ok(file.set_len(good))).await;
                 Err(hash_error(HashError::Sink(error)))
@@ -365,30 +366,30 @@ fn hash_error(error: HashError) -> StoreError {
     }
 }
 
-fn create(inner: &Inner, record: &Record) -> Result<(UploadId, File), StoreError> {
+fn create(inner: &Inner, record: &Record) -> Result<(UploadId, DiskFile), StoreError> {
     let folder = inner.layout.uploads();
     let id = UploadId::random().map_err(StoreError::io("name an upload in", &folder))?;
     let path = inner.layout.upload_data(&id);
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(&path);
-    let file = file.map_err(StoreError::io("create", &path))?;
+    let disk = inner.publisher.disk();
+    let file = disk.create(&path).map_err(StoreError::io("create", &path))?;
     let path = inner.layout.upload_record(&id);
     let bytes = serde_json::to_vec(record).unwrap_or_default();
-    fs::write(&path, bytes).map_err(StoreError::io("write", &path))?;
+    let written = disk.create(&path).and_then(|file| file.write_at(&bytes, 0));
+    written.map_err(StoreError::io("write", &path))?;
     Ok((id, file))
 }
 
-fn open(inner: &Inner, id: &UploadId) -> Result<Option<(Record, File, u64)>, StoreError> {
+fn open(inner: &Inner, id: &UploadId) -> Result<Option<(Record, DiskFile, u64)>, StoreError> {
     // A record that was cut off by a crash is as good as none: the session was never acknowledged for long.
     let Ok(Some(record)) = read_record(&inner.layout.upload_record(id)) else {
         return Ok(None);
     };
     let path = inner.layout.upload_data(id);
-    let file = OpenOptions::new().read(true).write(true).open(&path);
+    let file = inner.publisher.disk().open(&path);
     let Some(file) = if_present(file, "open", &path)? else {
         return Ok(None);
     };
-    let data = file.metadata().map_err(StoreError::io("look at", &path))?;
+    let data = file.file().metadata().map_err(StoreError::io("look at", &path))?;
     if data.nlink() > 1 {
         // A crash came between publishing and cleaning up: this is a blob now, which nobody may write to.
         remove(inner, id)?;
@@ -402,7 +403,7 @@ fn publish(
     inner: &Inner,
     repository: &Repository,
     id: &UploadId,
-    file: &File,
+    file: &DiskFile,
     digest: &Digest,
     size: u64,
 ) -> Result<(), StoreError> {
@@ -413,7 +414,7 @@ fn publish(
     }
     let written = || {
         file.set_len(size)?;
-        inner.publisher.sync_file(file)
+        file.sync()
     };
     written().map_err(StoreError::io("write", &path))?;
     inner.publish_bytes(&path, digest, size)?;
@@ -422,7 +423,7 @@ fn publish(
 
 fn remove(inner: &Inner, id: &UploadId) -> Result<(), StoreError> {
     for path in [inner.layout.upload_record(id), inner.layout.upload_data(id)] {
-        if_present(fs::remove_file(&path), "remove", &path)?;
+        if_present(inner.publisher.disk().remove(&path), "remove", &path)?;
     }
     Ok(())
 }
