@@ -56,6 +56,8 @@ pub enum Change {
     Remove(PathBuf),
     /// The names in a folder were forced to the disk.
     SyncFolder(PathBuf),
+    /// All that was done before was forced to the disk.
+    SyncAll,
 }
 
 /// Takes note of changes, in their order: for tests.
@@ -143,6 +145,15 @@ impl Disk {
         if self.durability == Durability::Full {
             File::open(path)?.sync_all()?;
             self.note(|| Change::SyncFolder(self.relative(path)));
+        }
+        Ok(())
+    }
+
+    /// Makes everything last that was done below the root, by whomever.
+    pub(super) fn sync_all(&self) -> io::Result<()> {
+        if self.durability == Durability::Full {
+            rustix::fs::syncfs(File::open(&self.root)?)?;
+            self.note(|| Change::SyncAll);
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, 
 
 use self::disk::Disk;
 use self::layout::Layout;
+use self::lock::Lock;
 use self::manifests::{Put, Waived};
 use self::publish::Publisher;
 use self::space::Space;
@@ -81,7 +82,7 @@ struct Inner {
     space: Space,
     locks: Locks,
     /// Held as long as the store is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// One mutex per stripe of repositories: held over fsyncs, by threads of the blocking pool only.
@@ -173,6 +174,12 @@ impl Inner {
             publisher.link_new(staged.path(), &layout.marker())?;
         }
         publisher.sync_folder(&root)?;
+        // A process that was killed left changes that it had not synced. What we find, and tell clients of, must
+        // not be taken back by a power cut.
+        if lock.was_killed {
+            let synced = publisher.disk().sync_all();
+            synced.map_err(StoreError::io("sync", &root))?;
+        }
         let inner = Self {
             space: Space::new(root, options.reserve_bytes),
             layout,

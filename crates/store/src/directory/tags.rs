@@ -72,15 +72,23 @@ impl Inner {
         let mut changed = Vec::new();
         for tag in tags {
             let current = self.revision(repository, &Target::Tag(tag.clone()))?;
+            let newest = self.newest_history(repository, tag)?;
+            // A crash may have come between the history and the tag: the history then names what never was.
+            if newest
+                .as_ref()
+                .is_none_or(|newest| newest.digest != Some(*digest))
+            {
+                self.add_history(repository, tag, newest.as_ref(), Some(digest))?;
+            }
             if current.is_none_or(|current| current.digest != revision.digest) {
-                self.add_history(repository, tag, Some(digest))?;
                 changed.push(tag);
             }
         }
         for tag in &changed {
             self.point_tag(&record, &self.layout.tag(repository, tag))?;
         }
-        match changed.is_empty() {
+        // Also when nothing changed: who found the tag as it should be may have found what is not durable yet.
+        match tags.is_empty() {
             true => Ok(()),
             false => self.publisher.sync_folder(&self.layout.tags(repository)),
         }
@@ -103,7 +111,8 @@ impl Inner {
         if self.revision(repository, &Target::Tag(tag.clone()))?.is_none() {
             return Err(StoreError::manifest(tag));
         }
-        self.add_history(repository, tag, None)?;
+        let newest = self.newest_history(repository, tag)?;
+        self.add_history(repository, tag, newest.as_ref(), None)?;
         self.publisher.remove(&self.layout.tag(repository, tag))?;
         Ok(())
     }
@@ -118,7 +127,8 @@ impl Inner {
             for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
                 let current = self.revision(repository, &Target::Tag(tag.clone()))?;
                 if current.is_some_and(|current| current.digest == *digest) {
-                    self.add_history(repository, &tag, None)?;
+                    let newest = self.newest_history(repository, &tag)?;
+                    self.add_history(repository, &tag, newest.as_ref(), None)?;
                     let path = self.layout.tag(repository, &tag);
                     if_present(self.publisher.disk().remove(&path), "remove", &path)?;
                 }
@@ -134,16 +144,20 @@ impl Inner {
         }
     }
 
-    /// Adds a line of history. Durable.
+    fn newest_history(&self, repository: &Repository, tag: &Tag) -> Result<Option<HistoryEntry>, StoreError> {
+        Ok(self.tag_history(repository, tag)?.into_iter().next())
+    }
+
+    /// Adds a line of history behind the newest. Durable.
     fn add_history(
         &self,
         repository: &Repository,
         tag: &Tag,
+        newest: Option<&HistoryEntry>,
         digest: Option<&Digest>,
     ) -> Result<(), StoreError> {
         let folder = self.layout.history(repository, tag);
-        let newest = self.tag_history(repository, tag)?;
-        let generation = newest.first().map_or(1, |entry| entry.generation + 1);
+        let generation = newest.map_or(1, |entry| entry.generation + 1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let what = digest.map_or("deleted".to_owned(), file_name);
         let name = format!("{generation:010}-{:013}-{what}", since.as_millis());

@@ -5,6 +5,7 @@ mod crash;
 mod disk_full;
 mod hands;
 mod overlay;
+mod replay;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
