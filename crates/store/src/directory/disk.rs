@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::index::Indexes;
 use super::publish::Durability;
 
 /// A change of the file system, with all that is needed to make it again. Paths are relative to the root.
@@ -71,6 +72,7 @@ pub trait Recorder: Send + Sync + 'static {
 pub(super) struct Disk {
     root: Arc<Path>,
     durability: Durability,
+    indexes: Arc<Indexes>,
     recorder: Option<Arc<dyn Recorder>>,
 }
 
@@ -83,21 +85,30 @@ pub(super) struct DiskFile {
 }
 
 impl Disk {
-    pub(super) fn new(root: &Path, durability: Durability, recorder: Option<Arc<dyn Recorder>>) -> Self {
+    pub(super) fn new(
+        root: &Path,
+        durability: Durability,
+        indexes: Arc<Indexes>,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Self {
         Self {
             root: root.into(),
             durability,
+            indexes,
             recorder,
         }
     }
 
+    /// What lists the folders that are changed here.
+    pub(super) fn indexes(&self) -> &Indexes {
+        &self.indexes
+    }
+
     /// Makes a file that must not be there yet, for reading and writing.
     pub(super) fn create(&self, path: &Path) -> io::Result<DiskFile> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create_new(true);
+        let file = self.indexes.while_changing(path, true, || options.open(path))?;
         self.note(|| Change::Create(self.relative(path)));
         Ok(self.file(path, file))
     }
@@ -109,14 +120,15 @@ impl Disk {
     }
 
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)?;
+        self.indexes.while_changing(path, true, || fs::create_dir(path))?;
         self.note(|| Change::MakeFolder(self.relative(path)));
         Ok(())
     }
 
     /// Gives a file a second name, which must be free.
     pub(super) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::hard_link(from, to)?;
+        self.indexes
+            .while_changing(to, true, || fs::hard_link(from, to))?;
         self.note(|| Change::Link {
             from: self.relative(from),
             to: self.relative(to),
@@ -124,9 +136,9 @@ impl Disk {
         Ok(())
     }
 
-    /// Gives a file another name, in the place of whatever has it.
+    /// Gives a file with a temporary name, which nobody lists, another one in the place of whatever has it.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)?;
+        self.indexes.while_changing(to, true, || fs::rename(from, to))?;
         self.note(|| Change::Rename {
             from: self.relative(from),
             to: self.relative(to),
@@ -135,7 +147,8 @@ impl Disk {
     }
 
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)?;
+        self.indexes
+            .while_changing(path, false, || fs::remove_file(path))?;
         self.note(|| Change::Remove(self.relative(path)));
         Ok(())
     }

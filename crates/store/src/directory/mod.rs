@@ -6,10 +6,12 @@
 
 mod blobs;
 mod disk;
+mod index;
 mod layout;
 mod listing;
 mod lock;
 mod manifests;
+mod names;
 mod publish;
 mod sink;
 mod space;
@@ -19,7 +21,6 @@ mod uploads;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,7 @@ use landfall_hash::HashService;
 use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
 
 use self::disk::Disk;
+use self::index::Indexes;
 use self::layout::Layout;
 use self::lock::Lock;
 use self::manifests::{Put, Waived};
@@ -163,7 +165,8 @@ impl Inner {
         let layout = Layout::new(root.clone());
         check_ours(&layout)?;
         let lock = lock::acquire(&layout.lock(), &root)?;
-        let disk = Disk::new(&root, options.durability, recorder);
+        let indexes = Arc::new(Indexes::new(layout.repositories(), index::BUDGET));
+        let disk = Disk::new(&root, options.durability, indexes, recorder);
         let publisher = Publisher::new(disk, layout.temporary());
         for folder in [layout.temporary(), layout.uploads(), layout.repositories()] {
             publisher.folder(&folder)?;
@@ -189,24 +192,6 @@ impl Inner {
         };
         uploads::remove_stale(&inner, options.upload_expiry)?;
         Ok(inner)
-    }
-
-    fn list_repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
-        let mut items = Vec::new();
-        let flow = listing::walk(&self.layout.repositories(), page.after, &mut |repository| {
-            if !self.has_manifests(&repository)? {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if items.len() == page.limit {
-                return Ok(ControlFlow::Break(()));
-            }
-            items.push(repository);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(Listing {
-            items,
-            more: flow.is_break(),
-        })
     }
 }
 

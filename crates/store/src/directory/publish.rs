@@ -215,13 +215,15 @@ pub(super) fn if_present<T>(
 mod tests {
     use std::fs;
 
+    use super::super::index::Indexes;
     use super::*;
 
     #[test]
     fn what_is_staged_and_dropped_is_gone_and_links_never_replace() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("tmp")).unwrap();
-        let disk = Disk::new(root.path(), Durability::Full, None);
+        let indexes = Indexes::new(root.path().join("repos"), 0);
+        let disk = Disk::new(root.path(), Durability::Full, indexes.into(), None);
         let publisher = Publisher::new(disk, root.path().join("tmp"));
         let target = root.path().join("a/b/c");
         let first = publisher.stage(b"first").unwrap();

@@ -107,11 +107,17 @@ mod tests {
     use std::path::Path;
 
     use super::super::disk::Disk;
+    use super::super::index::Indexes;
     use super::super::publish::Durability;
     use super::*;
 
     fn disk(root: &Path) -> Disk {
-        Disk::new(root, Durability::None, None)
+        Disk::new(
+            root,
+            Durability::None,
+            Indexes::new(root.join("repos"), 0).into(),
+            None,
+        )
     }
 
     #[tokio::test]

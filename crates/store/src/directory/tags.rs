@@ -23,7 +23,7 @@ const MAX_LINKS: u64 = 30_000;
 
 impl Inner {
     pub(super) fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
-        let (names, more) = names_after(&self.layout.tags(repository), page.after, page.limit)?;
+        let (names, more) = self.names_in(&self.layout.tags(repository), page.after, page.limit)?;
         if names.is_empty() && !self.is_known(repository) {
             return Err(StoreError::NotFound(What::Repository(repository.clone())));
         }
@@ -123,7 +123,7 @@ impl Inner {
         let folder = self.layout.tags(repository);
         let mut after: Option<String> = None;
         loop {
-            let (names, more) = names_after(&folder, after.as_deref(), BATCH)?;
+            let (names, more) = self.names_in(&folder, after.as_deref(), BATCH)?;
             for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
                 let current = self.revision(repository, &Target::Tag(tag.clone()))?;
                 if current.is_some_and(|current| current.digest == *digest) {
@@ -171,7 +171,7 @@ impl Inner {
         tag: &Tag,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let folder = self.layout.history(repository, tag);
-        let (names, _) = names_after(&folder, None, usize::MAX)?;
+        let (names, _) = names_after(&folder, None, usize::MAX)?.page;
         Ok(names
             .iter()
             .rev()

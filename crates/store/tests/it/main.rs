@@ -4,6 +4,7 @@
 mod crash;
 mod disk_full;
 mod hands;
+mod listing;
 mod overlay;
 mod replay;
 
