@@ -5,6 +5,7 @@
 //! content on a local disk, [`Overlay`] lays several stores over each other.
 
 mod directory;
+mod epoch;
 mod error;
 mod extent;
 mod overlay;
@@ -14,6 +15,7 @@ pub mod suite;
 mod upload;
 
 pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
+pub use epoch::epoch;
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};
 pub use overlay::Overlay;

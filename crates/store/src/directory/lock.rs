@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::FlockOperation;
 
 use crate::StoreError;
+use crate::epoch::boot_id;
 
 /// The lock; held as long as it exists.
 pub(super) struct Lock {
@@ -40,7 +41,7 @@ pub(super) fn acquire(path: &Path, root: &Path) -> Result<Lock, StoreError> {
         Err(rustix::io::Errno::WOULDBLOCK) => return Err(in_use(root, process)),
         Err(error) => return Err(failed(error.into())),
     }
-    let this_boot = boot_id();
+    let this_boot = boot_id().unwrap_or_default();
     let _ = write(&mut file, &format!("{}\n{this_boot}\n", std::process::id()));
     Ok(Lock {
         file,
@@ -62,12 +63,6 @@ fn write(file: &mut File, text: &str) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     file.write_all(text.as_bytes())
-}
-
-/// Names the time since the system started; empty when it does not say.
-fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
 }
 
 impl Drop for Lock {

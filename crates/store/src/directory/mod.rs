@@ -16,6 +16,7 @@ mod publish;
 mod sink;
 mod space;
 mod tags;
+mod upload_files;
 mod uploads;
 
 use std::fs::{self, File};
@@ -36,6 +37,7 @@ use self::lock::Lock;
 use self::manifests::{Put, Waived};
 use self::publish::Publisher;
 use self::space::Space;
+use self::upload_files::Sessions;
 use self::uploads::Uploads;
 use crate::{
     Allowed, Chunk, Content, Expected, HistoryEntry, Listing, Page, PutManifest, Store, StoreError,
@@ -59,6 +61,8 @@ pub struct DirectoryOptions {
     pub reserve_bytes: u64,
     /// Uploads untouched for so long are removed when the store is opened.
     pub upload_expiry: Duration,
+    /// Uploads that may be open at the same time, those of senders that never came back included.
+    pub max_uploads: usize,
 }
 
 impl Default for DirectoryOptions {
@@ -67,6 +71,7 @@ impl Default for DirectoryOptions {
             durability: Durability::Full,
             reserve_bytes: 64 * 1024 * 1024,
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
+            max_uploads: 4096,
         }
     }
 }
@@ -83,6 +88,7 @@ struct Inner {
     publisher: Publisher,
     space: Space,
     locks: Locks,
+    sessions: Sessions,
     /// Held as long as the store is open.
     _lock: Lock,
 }
@@ -135,14 +141,13 @@ impl DirectoryStore {
         Ok(Self { inner, uploads })
     }
 
-    /// Removes uploads that nobody has touched for so long, and says how many files that were. Done at every opening
-    /// for [`DirectoryOptions::upload_expiry`]; for a server that runs for months, also in between.
+    /// Removes uploads that nobody has touched for so long, and says how many. Never one that a request has in its
+    /// hands. Done at every opening for [`DirectoryOptions::upload_expiry`]; for a server that runs for months, also in between.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub async fn remove_stale_uploads(&self, older_than: Duration) -> Result<usize, StoreError> {
-        self.with(move |inner| uploads::remove_stale(inner, older_than))
-            .await
+        self.uploads.remove_stale(older_than).await
     }
 
     async fn with<T: Send + 'static>(
@@ -187,10 +192,14 @@ impl Inner {
             space: Space::new(root, options.reserve_bytes),
             layout,
             publisher,
+            sessions: Sessions::new(options.max_uploads),
             locks: Locks([const { Mutex::new(()) }; STRIPES]),
             _lock: lock,
         };
-        uploads::remove_stale(&inner, options.upload_expiry)?;
+        upload_files::count(&inner)?;
+        for id in upload_files::stale(&inner, options.upload_expiry)? {
+            upload_files::remove(&inner, &id)?;
+        }
         Ok(inner)
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskFile};
 use crate::StoreError;
 
 /// Folders remembered as durable; past this the memory is cleared, which costs fsyncs and nothing else.
@@ -82,13 +82,19 @@ impl Publisher {
 
     /// Writes bytes under a temporary name; on the disk when this returns.
     pub(super) fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        self.write(bytes, DiskFile::sync)
+    }
+
+    /// The same for what may get lost: not on the disk.
+    pub(super) fn draft(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        self.write(bytes, |_| Ok(()))
+    }
+
+    fn write(&self, bytes: &[u8], end: impl Fn(&DiskFile) -> io::Result<()>) -> Result<Staged, StoreError> {
         let staged = self.temporary_name();
-        let written = || -> io::Result<()> {
-            let file = self.disk.create(staged.path())?;
-            file.write_at(bytes, 0)?;
-            file.sync()
-        };
-        written().map_err(StoreError::io("write", staged.path()))?;
+        let file = self.disk.create(staged.path());
+        file.and_then(|file| file.write_at(bytes, 0).and_then(|()| end(&file)))
+            .map_err(StoreError::io("write", staged.path()))?;
         Ok(staged)
     }
 

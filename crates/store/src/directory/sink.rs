@@ -1,6 +1,7 @@
 //! The end of the hash threads' line: chunks are written where they belong, and the session can wait for them.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use landfall_hash::Sink;
@@ -23,6 +24,15 @@ struct Written {
 }
 
 impl Progress {
+    /// So many bytes are in the file already.
+    pub(super) fn from(bytes: u64) -> Self {
+        let written = Written { bytes, failed: None };
+        Self {
+            state: Mutex::new(written),
+            changed: Notify::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, Written> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,7 +71,7 @@ impl Progress {
     }
 }
 
-/// Writes chunks one behind the other; the first `skip` bytes are in the file already and are only counted.
+/// Writes chunks one behind the other; those of a range are in the file already and are only counted.
 pub(super) struct FileSink {
     file: DiskFile,
     position: u64,
@@ -70,11 +80,11 @@ pub(super) struct FileSink {
 }
 
 impl FileSink {
-    pub(super) fn new(file: DiskFile, skip: u64, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(file: DiskFile, known: Range<u64>, progress: Arc<Progress>) -> Self {
         Self {
             file,
-            position: 0,
-            skip,
+            position: known.start,
+            skip: known.end - known.start,
             progress,
         }
     }
@@ -125,7 +135,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = disk(root.path()).create(&root.path().join("file")).unwrap();
         let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(file.clone(), 3, Arc::clone(&progress));
+        let mut sink = FileSink::new(file.clone(), 0..3, Arc::clone(&progress));
         let waiting = tokio::spawn({
             let progress = Arc::clone(&progress);
             async move { progress.reached(6).await }
@@ -147,7 +157,7 @@ mod tests {
         // A device that takes nothing.
         let file = disk(Path::new("/dev")).open(Path::new("/dev/full")).unwrap();
         let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(file, 0, Arc::clone(&progress));
+        let mut sink = FileSink::new(file, 0..0, Arc::clone(&progress));
         assert!(sink.write(b"x").is_err());
         let error = progress.reached(1).await.unwrap_err();
         assert!(error.raw_os_error().is_some());

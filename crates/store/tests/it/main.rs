@@ -7,6 +7,7 @@ mod hands;
 mod listing;
 mod overlay;
 mod replay;
+mod uploads;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -182,9 +182,8 @@ async fn catalog(store: &dyn Store, content: &Content) -> Broken {
     Ok(())
 }
 
-/// An upload is taken up where it stood, or unknown. Only after a power cut may its bytes be wrong, which its end
-/// must notice.
-pub(crate) async fn resume(store: &dyn Store, content: &Content, begun: &Begun, is_killed: bool) -> Broken {
+/// An upload is taken up where it stood or earlier, or unknown; what is taken up is right.
+pub(crate) async fn resume(store: &dyn Store, content: &Content, begun: &Begun) -> Broken {
     for (id, place, blob) in begun {
         let here = &content.repositories[*place];
         let (digest, bytes) = &content.blobs[*blob];
@@ -205,7 +204,6 @@ pub(crate) async fn resume(store: &dyn Store, content: &Content, begun: &Begun, 
                 suite::read_blob(store, here, digest).await == *bytes,
                 "wrong bytes"
             ),
-            Err(StoreError::DigestMismatch { .. }) if !is_killed => continue,
             Err(error) => return Err(format!("upload {id}: {error}")),
         }
         if !was_there {

@@ -141,8 +141,8 @@ impl Replay {
     }
 
     /// Takes up what was begun, then does everything once more.
-    async fn go_on(&self, store: &dyn Store, begun: &Begun, is_killed: bool) -> Broken {
-        resume(store, &self.content, begun, is_killed).await?;
+    async fn go_on(&self, store: &dyn Store, begun: &Begun) -> Broken {
+        resume(store, &self.content, begun).await?;
         for step in STEPS {
             step.run(store, &self.content, &mut Begun::new()).await;
         }
@@ -184,7 +184,7 @@ impl Replay {
             let tree = model.crash(survival);
             let found = match self.look(&tree, &allowed).await {
                 // Every other one is enough: going on takes as long as all the rest.
-                Ok(Some(store)) if done % 2 == 0 => self.go_on(&store, &recording.begun, is_killed).await,
+                Ok(Some(store)) if done % 2 == 0 => self.go_on(&store, &recording.begun).await,
                 other => other.map(|_| ()),
             };
             found.map_err(|error| {
