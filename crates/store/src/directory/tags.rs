@@ -4,7 +4,7 @@
 //! line of its history is an empty file whose name says everything.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use landfall_oci::{Digest, Repository, Tag, Target};
@@ -61,6 +61,7 @@ impl Inner {
     }
 
     /// Points tags at a manifest of the repository: all history first, then the tags, one fsync for them together.
+    /// When that fails the history of those tags that were not pointed is taken back.
     pub(super) fn point_tags(
         &self,
         repository: &Repository,
@@ -68,34 +69,64 @@ impl Inner {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         let record = self.layout.revision(repository, digest);
-        let revision: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
-        let mut changed = Vec::new();
-        for tag in tags {
-            let current = self.revision(repository, &Target::Tag(tag.clone()))?;
-            let newest = self.newest_history(repository, tag)?;
-            // A crash may have come between the history and the tag: the history then names what never was.
-            if newest
-                .as_ref()
-                .is_none_or(|newest| newest.digest != Some(*digest))
-            {
-                self.add_history(repository, tag, newest.as_ref(), Some(digest))?;
-            }
-            if current.is_none_or(|current| current.digest != revision.digest) {
-                changed.push(tag);
-            }
+        let _: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
+        let mut lines = Vec::new();
+        let mut pointed = 0;
+        let done = tags
+            .iter()
+            .try_for_each(|tag| {
+                lines.extend(self.assert_history(repository, tag, digest)?);
+                Ok(())
+            })
+            .and_then(|()| {
+                tags.iter().try_for_each(|tag| {
+                    self.point_tag(repository, tag, digest, &record)?;
+                    pointed += 1;
+                    Ok(())
+                })
+            });
+        if done.is_err() {
+            let unfounded = lines.iter().filter(|(tag, _)| !tags[..pointed].contains(tag));
+            unfounded.for_each(|(_, line)| drop(self.publisher.remove(line)));
         }
-        for tag in &changed {
-            self.point_tag(&record, &self.layout.tag(repository, tag))?;
-        }
-        // Also when nothing changed: who found the tag as it should be may have found what is not durable yet.
+        // Also when nothing changed: who found a tag as it should be may have found what is not durable yet.
         match tags.is_empty() {
-            true => Ok(()),
-            false => self.publisher.sync_folder(&self.layout.tags(repository)),
+            true => done,
+            false => done.and(self.publisher.sync_folder(&self.layout.tags(repository))),
         }
     }
 
-    fn point_tag(&self, record: &Path, target: &Path) -> Result<(), StoreError> {
+    /// Makes the history of a tag end with this digest; gives the line that was needed for that. A crash may have
+    /// come between the history and the tag: then the history ends with what never was.
+    fn assert_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<Option<(Tag, PathBuf)>, StoreError> {
+        let newest = self.newest_history(repository, tag)?;
+        if newest
+            .as_ref()
+            .is_some_and(|newest| newest.digest == Some(*digest))
+        {
+            return Ok(None);
+        }
+        let line = self.add_history(repository, tag, newest.as_ref(), Some(digest))?;
+        Ok(Some((tag.clone(), line)))
+    }
+
+    fn point_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+        record: &Path,
+    ) -> Result<(), StoreError> {
         use std::os::unix::fs::MetadataExt as _;
+        let current = self.revision(repository, &Target::Tag(tag.clone()))?;
+        if current.is_some_and(|current| current.digest == *digest) {
+            return Ok(());
+        }
         let metadata = fs::metadata(record).map_err(StoreError::io("look at", record))?;
         let staged = if metadata.nlink() >= MAX_LINKS {
             let bytes = fs::read(record).map_err(StoreError::io("read", record))?;
@@ -103,7 +134,7 @@ impl Inner {
         } else {
             self.publisher.stage_link(record)?
         };
-        self.publisher.replace(&staged, target)
+        self.publisher.replace(&staged, &self.layout.tag(repository, tag))
     }
 
     pub(super) fn delete_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
@@ -111,8 +142,7 @@ impl Inner {
         if self.revision(repository, &Target::Tag(tag.clone()))?.is_none() {
             return Err(StoreError::manifest(tag));
         }
-        let newest = self.newest_history(repository, tag)?;
-        self.add_history(repository, tag, newest.as_ref(), None)?;
+        self.note_deletion(repository, tag)?;
         self.publisher.remove(&self.layout.tag(repository, tag))?;
         Ok(())
     }
@@ -127,8 +157,7 @@ impl Inner {
             for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
                 let current = self.revision(repository, &Target::Tag(tag.clone()))?;
                 if current.is_some_and(|current| current.digest == *digest) {
-                    let newest = self.newest_history(repository, &tag)?;
-                    self.add_history(repository, &tag, newest.as_ref(), None)?;
+                    self.note_deletion(repository, &tag)?;
                     let path = self.layout.tag(repository, &tag);
                     if_present(self.publisher.disk().remove(&path), "remove", &path)?;
                 }
@@ -144,6 +173,19 @@ impl Inner {
         }
     }
 
+    /// The line of history for a tag that is about to go. On a disk so full that there is no room for it, it is left
+    /// out: deleting is what makes room.
+    fn note_deletion(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
+        let newest = self.newest_history(repository, tag)?;
+        match self.add_history(repository, tag, newest.as_ref(), None) {
+            Err(StoreError::NoSpace { .. }) => {
+                tracing::warn!(%repository, %tag, "no space: a tag is deleted without a line in its history");
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
     fn newest_history(&self, repository: &Repository, tag: &Tag) -> Result<Option<HistoryEntry>, StoreError> {
         Ok(self.tag_history(repository, tag)?.into_iter().next())
     }
@@ -155,14 +197,16 @@ impl Inner {
         tag: &Tag,
         newest: Option<&HistoryEntry>,
         digest: Option<&Digest>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<PathBuf, StoreError> {
         let folder = self.layout.history(repository, tag);
         let generation = newest.map_or(1, |entry| entry.generation + 1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let what = digest.map_or("deleted".to_owned(), file_name);
         let name = format!("{generation:010}-{:013}-{what}", since.as_millis());
-        self.publisher.mark(&folder.join(name))?;
-        self.publisher.sync_folder(&folder)
+        let line = folder.join(name);
+        self.publisher.mark(&line)?;
+        self.publisher.sync_folder(&folder)?;
+        Ok(line)
     }
 
     pub(super) fn tag_history(

@@ -113,9 +113,10 @@ impl Uploads {
         let received = session.receive(chunk.body, &mut claim).await;
         let settled = session.settle().await;
         self.keep(&mut session).await;
+        // Of unknown length: at least one more.
         received
             .and(settled)
-            .map_err(|error| self.inner.space.explain(error, chunk.len.unwrap_or_default()))?;
+            .map_err(|error| self.inner.space.explain(error, chunk.len.unwrap_or(1)))?;
         Ok(session.state())
     }
 
