@@ -108,7 +108,9 @@ impl Disk {
     pub(super) fn create(&self, path: &Path) -> io::Result<DiskFile> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create_new(true);
-        let file = self.indexes.while_changing(path, true, || options.open(path))?;
+        let file = self
+            .indexes
+            .while_changing(&[(path, true)], || options.open(path))?;
         self.note(|| Change::Create(self.relative(path)));
         Ok(self.file(path, file))
     }
@@ -120,7 +122,8 @@ impl Disk {
     }
 
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
-        self.indexes.while_changing(path, true, || fs::create_dir(path))?;
+        self.indexes
+            .while_changing(&[(path, true)], || fs::create_dir(path))?;
         self.note(|| Change::MakeFolder(self.relative(path)));
         Ok(())
     }
@@ -128,7 +131,7 @@ impl Disk {
     /// Gives a file a second name, which must be free.
     pub(super) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.indexes
-            .while_changing(to, true, || fs::hard_link(from, to))?;
+            .while_changing(&[(to, true)], || fs::hard_link(from, to))?;
         self.note(|| Change::Link {
             from: self.relative(from),
             to: self.relative(to),
@@ -136,9 +139,11 @@ impl Disk {
         Ok(())
     }
 
-    /// Gives a file with a temporary name, which nobody lists, another one in the place of whatever has it.
+    /// Gives a file another name, in the place of whatever has it. When that is the same file under a second name,
+    /// the system does nothing: then the first name must be one that nobody lists.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.indexes.while_changing(to, true, || fs::rename(from, to))?;
+        let changes = [(from, false), (to, true)];
+        self.indexes.while_changing(&changes, || fs::rename(from, to))?;
         self.note(|| Change::Rename {
             from: self.relative(from),
             to: self.relative(to),
@@ -148,7 +153,7 @@ impl Disk {
 
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         self.indexes
-            .while_changing(path, false, || fs::remove_file(path))?;
+            .while_changing(&[(path, false)], || fs::remove_file(path))?;
         self.note(|| Change::Remove(self.relative(path)));
         Ok(())
     }

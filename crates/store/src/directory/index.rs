@@ -5,7 +5,7 @@
 //! ([`super::disk`]), the index stays exact. Nothing is read at start, and nothing is kept that another start
 //! would need. The catalog, the repositories that have manifests, is an index like the others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -74,40 +74,44 @@ impl Indexes {
         self.repositories.join("_catalog")
     }
 
-    /// Does something that makes `path` be there or not, and keeps the indexes exact.
+    /// Does something that makes these paths be there or not, and keeps the indexes exact.
     pub(super) fn while_changing<T>(
         &self,
-        path: &Path,
-        present: bool,
+        changes: &[(&Path, bool)],
         work: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         let entries = self.read();
         if entries.is_empty() {
             return work();
         }
-        let repository = self.repository_of(path);
-        let folder = path.parent().and_then(|folder| entries.get(folder));
-        let catalog = repository.and_then(|_| entries.get(&self.catalog()));
-        let (mut folder, mut catalog) = (
-            folder.map(|entry| entry.lock()),
-            catalog.map(|entry| entry.lock()),
-        );
+        let catalog = self.catalog();
+        let folders = changes.iter().filter_map(|(path, _)| path.parent());
+        let is_manifest = changes.iter().any(|(path, _)| self.repository_of(path).is_some());
+        let keys: BTreeSet<&Path> = folders.chain(is_manifest.then_some(&*catalog)).collect();
+        // Locked in the order of their keys: two changes never wait for each other.
+        let mut states: BTreeMap<&Path, MutexGuard<'_, State>> = keys
+            .into_iter()
+            .filter_map(|key| Some((key, entries.get(key)?.lock())))
+            .collect();
         let done = work();
-        let outcome = match &done {
-            Ok(_) => Some(()),
+        let is_sure = match &done {
+            Ok(_) => true,
             Err(error) if did_nothing(error) => return done,
-            Err(_) => None,
+            Err(_) => false,
         };
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let (Some(state), Some(name)) = (&mut folder, name) {
-            self.note(state, name.to_owned(), outcome.map(|()| present));
-        }
-        if let (Some(state), Some(repository)) = (&mut catalog, repository) {
-            let outcome = outcome.and_then(|()| match present {
-                true => Some(true),
-                false => has_manifests(&self.repositories.join(repository)).ok(),
-            });
-            self.note(state, repository.to_owned(), outcome);
+        for (path, present) in changes {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let (Some(state), Some(name)) = (path.parent().and_then(|folder| states.get_mut(folder)), name)
+            {
+                self.note(state, name.to_owned(), is_sure.then_some(*present));
+            }
+            if let (Some(repository), Some(state)) = (self.repository_of(path), states.get_mut(&*catalog)) {
+                let outcome = match present {
+                    true => Some(true),
+                    false => has_manifests(&self.repositories.join(repository)).ok(),
+                };
+                self.note(state, repository.to_owned(), outcome.filter(|_| is_sure));
+            }
         }
         done
     }
@@ -353,6 +357,32 @@ mod tests {
             });
             build(&disk, &folder);
             assert_eq!(page(&disk, &folder), Some(read(&folder)));
+        }
+    }
+
+    #[test]
+    fn a_file_that_moves_is_in_one_listing_and_not_in_the_other() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = disk(root.path(), BUDGET);
+        let folders = ["a", "b"].map(|name| root.path().join(name));
+        for folder in &folders {
+            fs::create_dir(folder).unwrap();
+            build(&disk, folder);
+        }
+        disk.create(&folders[0].join("x")).unwrap();
+        // To and fro at the same time: nobody waits for ever.
+        thread::scope(|scope| {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let (disk, folders) = (&disk, &folders);
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        let _ = disk.rename(&folders[from].join("x"), &folders[to].join("x"));
+                    }
+                });
+            }
+        });
+        for folder in &folders {
+            assert_eq!(page(&disk, folder), Some(read(folder)));
         }
     }
 
