@@ -360,6 +360,30 @@ mod tests {
         }
     }
 
+    /// What a look at the folder gave is out of date before it is in the index.
+    #[test]
+    fn changes_during_the_look_are_not_lost() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = disk(root.path(), BUDGET);
+        for name in ["goes", "stays", "comes back"] {
+            disk.create(&root.path().join(name)).unwrap();
+        }
+        let scan = |take: &mut Take<'_>| {
+            let seen = read(root.path());
+            for name in ["goes", "comes back"] {
+                disk.remove(&root.path().join(name)).unwrap();
+            }
+            for name in ["comes", "comes back"] {
+                disk.create(&root.path().join(name)).unwrap();
+            }
+            let _ = seen.iter().try_for_each(|name| take(name));
+            Ok(())
+        };
+        disk.indexes().build(root.path(), scan).unwrap();
+        let wanted = ["comes", "comes back", "stays"].map(str::to_owned);
+        assert_eq!(page(&disk, root.path()), Some(wanted.to_vec()));
+    }
+
     #[test]
     fn a_file_that_moves_is_in_one_listing_and_not_in_the_other() {
         let root = tempfile::tempdir().unwrap();
