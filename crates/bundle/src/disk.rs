@@ -5,13 +5,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self as sys, AtFlags, FallocateFlags, FlockOperation, RenameFlags, StatxFlags};
+use rustix::fs::{self as sys, FallocateFlags, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
 use crate::BundleError;
 
-/// `STATX_MNT_ID_UNIQUE` (Linux 6.8): a mount's number, never given out again.
-const MNT_ID_UNIQUE: u32 = 0x4000;
+pub(crate) use landfall_store::epoch;
 
 /// `path` with something put behind its last component.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -74,22 +73,6 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
         _ => false,
     }
-}
-
-/// Names the time during which this file's unsynced bytes cannot have been lost: one boot, one mount, one inode.
-/// `None` when that cannot be told, which is then equal to no other epoch.
-pub(crate) fn epoch(file: &File) -> Option<String> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let mask = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID | StatxFlags::from_bits_retain(MNT_ID_UNIQUE);
-    let stat = sys::statx(file, "", AtFlags::EMPTY_PATH, mask).ok()?;
-    Some(format!(
-        "{}/{}:{}/{}/{}",
-        boot.trim(),
-        stat.stx_dev_major,
-        stat.stx_dev_minor,
-        stat.stx_mnt_id,
-        stat.stx_ino
-    ))
 }
 
 /// Bytes that this user can still write to the file system of `file`.

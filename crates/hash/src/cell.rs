@@ -7,13 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use landfall_oci::{Algorithm, Digest};
+use landfall_oci::Digest;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::HashError;
-use crate::hasher::Hasher;
-use crate::sha256::Sha256;
 use crate::sink::Sink;
+use crate::state::HashState;
 
 /// Bytes that may be queued for one stream. A single chunk beyond that is taken when nothing else is queued.
 pub(crate) const ROOM_BYTES: u32 = 1 << 20;
@@ -54,18 +53,10 @@ struct Queued {
 
 /// What a worker needs for a turn.
 pub(crate) struct Work {
-    pub(crate) hash: StreamHash,
+    pub(crate) hash: HashState,
     pub(crate) sink: Option<Box<dyn Sink>>,
     outcome: Option<oneshot::Sender<Result<Digest, HashError>>>,
     room: Arc<Semaphore>,
-}
-
-/// The running hash of a stream.
-pub(crate) enum StreamHash {
-    /// Can share lanes with others.
-    Sha256(Sha256),
-    /// SHA-384 and SHA-512: always alone.
-    Alone(Hasher),
 }
 
 /// A piece of a stream, taken by a worker.
@@ -89,36 +80,18 @@ pub(crate) enum Next {
     Discard(Box<Work>),
 }
 
-// === impl StreamHash ===
-
-impl StreamHash {
-    fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha384 | Algorithm::Sha512 => Self::Alone(Hasher::new(algorithm)),
-        }
-    }
-
-    fn finish(self) -> Digest {
-        match self {
-            Self::Sha256(hash) => hash.finish(),
-            Self::Alone(hash) => hash.finish(),
-        }
-    }
-}
-
 // === impl Cell ===
 
 impl Cell {
-    /// A new stream and where its outcome will arrive.
+    /// A stream that goes on from a state, and where its outcome will arrive.
     pub(crate) fn new(
-        algorithm: Algorithm,
+        hash: HashState,
         sink: Option<Box<dyn Sink>>,
     ) -> (Arc<Self>, oneshot::Receiver<Result<Digest, HashError>>) {
         let (sender, receiver) = oneshot::channel();
         let room = Arc::new(Semaphore::new(ROOM_BYTES as usize));
         let work = Work {
-            hash: StreamHash::new(algorithm),
+            hash,
             sink,
             outcome: Some(sender),
             room: Arc::clone(&room),
@@ -156,6 +129,11 @@ impl Cell {
         })
     }
 
+    /// The state of the hash while the stream rests: nothing is queued, no worker has it. `None` when it has ended.
+    pub(crate) fn state(&self) -> Option<HashState> {
+        self.lock().work.as_ref().map(|work| work.hash.clone())
+    }
+
     /// Takes the hash and sink away without a worker: for a pool that has none.
     pub(crate) fn abandon(&self) {
         self.lock().work = None;
@@ -173,6 +151,25 @@ impl Cell {
             piece,
             freed,
         })
+    }
+
+    fn give_back(self: Arc<Self>, work: Box<Work>) -> Next {
+        let mut inner = self.lock();
+        if inner.cancelled {
+            inner.scheduled = false;
+            return Next::Discard(work);
+        }
+        if !inner.queue.is_empty() {
+            inner.work = Some(work);
+            drop(inner);
+            return Next::Again(self);
+        }
+        inner.scheduled = false;
+        if inner.finishing {
+            return Next::Complete(work);
+        }
+        inner.work = Some(work);
+        Next::Rest
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) -> bool {
@@ -217,28 +214,16 @@ impl Inner {
 // === impl Turn ===
 
 impl Turn {
-    /// Gives the stream back after its piece went through.
+    /// Gives the stream back after its piece went through. The room is free only then: who finds all of it free
+    /// finds the stream at rest.
     pub(crate) fn end(self) -> Next {
         let Self {
             cell, work, freed, ..
         } = self;
-        cell.room.add_permits(freed as usize);
-        let mut inner = cell.lock();
-        if inner.cancelled {
-            inner.scheduled = false;
-            return Next::Discard(work);
-        }
-        if !inner.queue.is_empty() {
-            inner.work = Some(work);
-            drop(inner);
-            return Next::Again(cell);
-        }
-        inner.scheduled = false;
-        if inner.finishing {
-            return Next::Complete(work);
-        }
-        inner.work = Some(work);
-        Next::Rest
+        let room = Arc::clone(&cell.room);
+        let next = cell.give_back(work);
+        room.add_permits(freed as usize);
+        next
     }
 
     /// Takes the stream out of service after its piece failed.
@@ -257,10 +242,8 @@ impl Work {
     /// The last step of a stream. The caller has dropped the sink.
     pub(crate) fn complete(mut self) {
         if let Some(outcome) = self.outcome.take() {
-            let empty = StreamHash::Sha256(Sha256::new());
-            let hash = std::mem::replace(&mut self.hash, empty);
             // A receiver that is gone has no use for the digest.
-            let _ = outcome.send(Ok(hash.finish()));
+            let _ = outcome.send(Ok(self.hash.clone().finish()));
         }
     }
 

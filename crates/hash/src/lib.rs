@@ -17,7 +17,9 @@ mod pool;
 mod select;
 mod service;
 mod sha256;
+mod sha512;
 mod sink;
+mod state;
 mod stream;
 mod worker;
 
@@ -26,4 +28,5 @@ pub use hasher::{Hasher, digest};
 pub use select::Kernel;
 pub use service::HashService;
 pub use sink::Sink;
+pub use state::{HashState, HashStateError};
 pub use stream::HashStream;

@@ -11,6 +11,7 @@ use crate::kernel::Engine;
 use crate::pool::Pool;
 use crate::select::Kernel;
 use crate::sink::Sink;
+use crate::state::HashState;
 use crate::stream::HashStream;
 use crate::worker;
 
@@ -45,13 +46,19 @@ impl HashService {
     /// A stream that is only hashed.
     #[must_use]
     pub fn stream(&self, algorithm: Algorithm) -> HashStream {
-        self.open(algorithm, None)
+        self.open(HashState::new(algorithm), None)
     }
 
     /// A stream that is hashed and given to `sink`, in one hop.
     #[must_use]
     pub fn stream_into(&self, algorithm: Algorithm, sink: Box<dyn Sink>) -> HashStream {
-        self.open(algorithm, Some(sink))
+        self.open(HashState::new(algorithm), Some(sink))
+    }
+
+    /// A stream that goes on where another one was, and gives what comes behind to `sink`.
+    #[must_use]
+    pub fn resume_into(&self, state: HashState, sink: Box<dyn Sink>) -> HashStream {
+        self.open(state, Some(sink))
     }
 
     fn start(threads: NonZeroUsize, engine: Engine) -> Self {
@@ -70,12 +77,13 @@ impl HashService {
         }
     }
 
-    fn open(&self, algorithm: Algorithm, sink: Option<Box<dyn Sink>>) -> HashStream {
-        let (cell, outcome) = Cell::new(algorithm, sink);
+    fn open(&self, state: HashState, sink: Option<Box<dyn Sink>>) -> HashStream {
+        let len = state.len();
+        let (cell, outcome) = Cell::new(state, sink);
         if self.threads.running == 0 {
             cell.abandon();
         }
-        HashStream::new(cell, Arc::clone(&self.threads), outcome)
+        HashStream::new(cell, Arc::clone(&self.threads), outcome, len)
     }
 }
 

@@ -17,9 +17,10 @@ const START: State = [
 ];
 
 /// Midstate, the bytes of an unfinished block, and the length so far.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sha256 {
     state: State,
+    /// Zero behind the unfinished bytes.
     tail: [u8; BLOCK],
     len: u64,
 }
@@ -33,6 +34,33 @@ impl Sha256 {
         }
     }
 
+    /// Goes on where another one was; `None` when the parts do not belong together.
+    pub(crate) fn resume(len: u64, words: &[u8], tail: &[u8]) -> Option<Self> {
+        let mut hash = Self::new();
+        hash.len = len;
+        if words.len() != size_of::<State>() || tail.len() != hash.held() {
+            return None;
+        }
+        for (word, bytes) in hash.state.iter_mut().zip(words.chunks_exact(4)) {
+            *word = u32::from_be_bytes(bytes.try_into().ok()?);
+        }
+        hash.tail[..tail.len()].copy_from_slice(tail);
+        Some(hash)
+    }
+
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) const fn words(&self) -> &State {
+        &self.state
+    }
+
+    /// The bytes of the unfinished block.
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.tail[..self.held()]
+    }
+
     /// Takes `chunk` in: completes an unfinished block, keeps the odd end, and hands back what is between as a job.
     /// The job must be run before the next call.
     pub(crate) fn absorb<'a>(&'a mut self, chunk: &'a [u8]) -> Job<'a> {
@@ -44,6 +72,7 @@ impl Sha256 {
             self.tail[held..held + head.len()].copy_from_slice(head);
             if held + head.len() == BLOCK {
                 compress_one(&mut self.state, &self.tail);
+                self.tail = [0; BLOCK];
             }
             rest = after;
         }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use landfall_oci::Digest;
 use tokio::sync::{SemaphorePermit, oneshot};
 
-use crate::cell::{Cell, cost_of};
+use crate::cell::{Cell, ROOM_BYTES, cost_of};
 use crate::error::HashError;
 use crate::service::Threads;
+use crate::state::HashState;
 
 /// Bytes on their way to a digest. Dropping it cancels the stream: what is queued is forgotten, and its sink is
 /// dropped by a hash thread soon after.
@@ -26,12 +27,13 @@ impl HashStream {
         cell: Arc<Cell>,
         threads: Arc<Threads>,
         outcome: oneshot::Receiver<Result<Digest, HashError>>,
+        len: u64,
     ) -> Self {
         Self {
             cell,
             threads,
             outcome,
-            len: 0,
+            len,
             ended: false,
         }
     }
@@ -58,7 +60,23 @@ impl HashStream {
         Ok(())
     }
 
-    /// Bytes accepted so far.
+    /// The state after all bytes accepted so far, which [`HashService::resume_into`] goes on from. Waits for them
+    /// to be hashed and written.
+    ///
+    /// [`HashService::resume_into`]: crate::HashService::resume_into
+    ///
+    /// # Errors
+    /// [`HashError`] when the stream has ended.
+    pub async fn state(&mut self) -> Result<HashState, HashError> {
+        // All of the room is free when nothing is queued and no worker has anything.
+        let cell = Arc::clone(&self.cell);
+        match cell.room.acquire_many(ROOM_BYTES).await {
+            Ok(_room) => cell.state().ok_or(HashError::Ended),
+            Err(_closed) => Err(self.failure().await),
+        }
+    }
+
+    /// Bytes accepted so far, those before a resumed state included.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len

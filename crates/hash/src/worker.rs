@@ -4,11 +4,12 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::cell::{Next, StreamHash, Turn, Work};
+use crate::cell::{Next, Turn, Work};
 use crate::error::HashError;
 use crate::kernel::{Engine, Job};
 use crate::pool::Pool;
 use crate::sink::Sink;
+use crate::state::Running;
 
 /// What a worker takes in all, so that what the sinks have just read is still in its cache for the hash.
 const TURN_BYTES: usize = 1 << 20;
@@ -57,9 +58,9 @@ fn write(mut turn: Turn) -> Option<Turn> {
 fn hash(engine: Engine, turns: &mut [Turn]) {
     let mut jobs: Vec<Job<'_>> = Vec::with_capacity(turns.len());
     for turn in turns {
-        match &mut turn.work.hash {
-            StreamHash::Sha256(hash) => jobs.push(hash.absorb(&turn.piece)),
-            StreamHash::Alone(hash) => hash.update(&turn.piece),
+        match &mut turn.work.hash.0 {
+            Running::Sha256(hash) => jobs.push(hash.absorb(&turn.piece)),
+            Running::Sha512(hash) => hash.update(&turn.piece),
         }
     }
     engine.run(&mut jobs);

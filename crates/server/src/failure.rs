@@ -24,6 +24,9 @@ impl From<StoreError> for Failure {
             StoreError::ReadOnly { .. } => Self::unsupported(message),
             StoreError::DigestMismatch { .. } => new(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid),
             StoreError::UploadUnknown { .. } => new(StatusCode::NOT_FOUND, ErrorCode::BlobUploadUnknown),
+            StoreError::TooManyUploads { .. } => {
+                new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests).with(header::RETRY_AFTER, "60")
+            }
             StoreError::RangeMismatch { .. } => {
                 new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BlobUploadInvalid)
             }

@@ -56,6 +56,12 @@ pub enum StoreError {
         /// Its name.
         id: UploadId,
     },
+    /// No more uploads can be begun before others end.
+    #[error("{limit} uploads are open, and there may be no more; finish or cancel some, or try again later")]
+    TooManyUploads {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A chunk does not begin where the upload ends.
     #[error("the upload has {have} bytes; the next chunk must begin there")]
     RangeMismatch {

@@ -10,6 +10,7 @@ mod beneath;
 mod blocking;
 mod collection;
 mod directory;
+mod epoch;
 mod error;
 mod extent;
 mod foreign;
@@ -32,7 +33,8 @@ pub use collection::{
     CollectOptions, Collected, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind, Trashed,
     Undone,
 };
-pub use directory::{DirectoryOptions, DirectoryStore, Durability};
+pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
+pub use epoch::epoch;
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};
 pub use foreign::ForeignStore;

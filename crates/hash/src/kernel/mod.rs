@@ -13,13 +13,18 @@ mod rounds;
 
 use crate::select::Kernel;
 
-pub(crate) use one::compress as compress_one;
+pub(crate) use one::{compress as compress_one, compress_wide};
 
 /// Bytes that the compression function takes at a time.
 pub(crate) const BLOCK: usize = 64;
 
 /// A SHA-256 midstate.
 pub(crate) type State = [u32; 8];
+
+/// The same of SHA-512 and SHA-384, which never share lanes.
+pub(crate) const WIDE_BLOCK: usize = 128;
+/// Their midstate.
+pub(crate) type WideState = [u64; 8];
 
 /// With fewer streams than this, one after the other is faster than lanes that mostly run empty (measured without
 /// SHA instructions: a lane runs at 0.12 GB/s however many are used, a lone stream at 0.35).

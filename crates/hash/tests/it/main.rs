@@ -5,4 +5,5 @@ mod back_pressure;
 mod digests;
 mod endings;
 mod sinks;
+mod states;
 mod tools;

@@ -103,8 +103,7 @@ impl Inner {
             let there = fs::metadata(&target).map_err(StoreError::io("look at", &target))?;
             if there.len() != size {
                 tracing::warn!(%digest, path = %target.display(), "replacing a damaged blob");
-                let staged = self.publisher.temporary_name();
-                fs::hard_link(source, staged.path()).map_err(StoreError::io("publish", &target))?;
+                let staged = self.publisher.stage_link(source)?;
                 self.publisher.replace(&staged, &target)?;
             }
         }

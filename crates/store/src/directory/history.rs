@@ -4,7 +4,7 @@ use landfall_oci::{Digest, Repository, Tag, Target};
 
 use super::listing::names_after;
 use super::{DirectoryStore, Inner};
-use crate::{HistoryEntry, Moment, StoreError};
+use crate::{Moment, StoreError};
 
 /// Lines that are kept of one tag: a tag that moves every hour goes back six weeks, and a change costs the same
 /// however old the tag is.
@@ -60,28 +60,15 @@ impl Inner {
         Ok(Some(digest))
     }
 
-    /// The newest line.
-    pub(super) fn newest_change(
-        &self,
-        repository: &Repository,
-        tag: &Tag,
-    ) -> Result<Option<HistoryEntry>, StoreError> {
-        Ok(self.tag_history(repository, tag)?.into_iter().next())
-    }
-
-    /// The number for a new line; makes room for it.
-    pub(super) fn next_generation(&self, repository: &Repository, tag: &Tag) -> Result<u64, StoreError> {
+    /// Removes the oldest lines, so that there is room for one more.
+    pub(super) fn make_room_in_history(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
         let folder = self.layout.history(repository, tag);
-        let (names, _) = names_after(&folder, None, usize::MAX)?;
+        let (names, _) = names_after(&folder, None, usize::MAX)?.page;
         // More than one only where an earlier version let it grow: then a few at a time.
         let excess = (names.len() + 1).saturating_sub(LINES).min(8);
         for name in &names[..excess] {
             self.publisher.remove(&folder.join(name))?;
         }
-        let newest = names
-            .iter()
-            .rev()
-            .find_map(|name| name.split_once('-')?.0.parse::<u64>().ok());
-        Ok(newest.map_or(1, |generation| generation + 1))
+        Ok(())
     }
 }

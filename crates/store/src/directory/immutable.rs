@@ -39,7 +39,7 @@ impl Inner {
                 Some(revision) => Some(revision.digest),
                 // A damaged record must not make the tag movable: its history knows what it points at.
                 None if self.layout.tag(repository, tag).exists() => self
-                    .newest_change(repository, tag)?
+                    .newest_history(repository, tag)?
                     .and_then(|change| change.digest),
                 None => None,
             };

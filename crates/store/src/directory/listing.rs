@@ -7,41 +7,122 @@ use std::path::Path;
 
 use landfall_oci::Repository;
 
+use super::Inner;
+use super::index::{NamePage, Take, has_manifests};
 use super::publish::if_present;
-use crate::StoreError;
+use crate::{Listing, Page, StoreError};
 
-/// The first `limit` names of a folder behind `after`, and whether there are more. Memory is that of the page,
-/// whatever the folder holds; a folder that is not there is empty.
-pub(super) fn names_after(
-    folder: &Path,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<(Vec<String>, bool), StoreError> {
+/// Folders and catalogs with fewer entries are read as they are.
+const SMALL: usize = 256;
+
+impl Inner {
+    /// The first `limit` names of a folder behind `after`, and whether there are more. A folder that is not there is
+    /// empty.
+    pub(super) fn names_in(
+        &self,
+        folder: &Path,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NamePage, StoreError> {
+        let indexes = self.publisher.disk().indexes();
+        if let Some(page) = indexes.page(folder, after, limit) {
+            return Ok(page);
+        }
+        let scan = names_after(folder, after, limit)?;
+        if scan.seen > SMALL {
+            indexes.build(folder, |take| each_name(folder, take))?;
+        }
+        Ok(scan.page)
+    }
+
+    /// The repositories that hold a manifest.
+    pub(super) fn list_repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
+        let indexes = self.publisher.disk().indexes();
+        let catalog = indexes.catalog();
+        if let Some((names, more)) = indexes.page(&catalog, page.after, page.limit) {
+            let items = names.iter().filter_map(|name| name.parse().ok()).collect();
+            return Ok(Listing { items, more });
+        }
+        let mut items = Vec::new();
+        let flow = self.each_repository(page.after, &mut |repository| {
+            if items.len() == page.limit {
+                return ControlFlow::Break(());
+            }
+            items.push(repository);
+            ControlFlow::Continue(())
+        })?;
+        let more = flow.is_break();
+        if more || items.len() > SMALL {
+            let scan = |take: &mut Take<'_>| {
+                let scan = self.each_repository(None, &mut |repository| take(repository.as_str()));
+                scan.map(|_| ())
+            };
+            indexes.build(&catalog, scan)?;
+        }
+        Ok(Listing { items, more })
+    }
+
+    fn each_repository(
+        &self,
+        after: Option<&str>,
+        take: &mut dyn FnMut(Repository) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        walk(&self.layout.repositories(), after, &mut |repository| {
+            let folder = self.layout.repository(&repository);
+            match has_manifests(&folder).map_err(StoreError::io("list", &folder))? {
+                true => Ok(take(repository)),
+                false => Ok(ControlFlow::Continue(())),
+            }
+        })
+    }
+}
+
+/// A folder, read from its first name to its last.
+pub(super) struct Scan {
+    pub(super) page: NamePage,
+    /// Names that the folder has.
+    pub(super) seen: usize,
+}
+
+/// A page of a folder. Memory is that of the page, whatever the folder holds.
+pub(super) fn names_after(folder: &Path, after: Option<&str>, limit: usize) -> Result<Scan, StoreError> {
     let mut smallest = BinaryHeap::new();
-    let mut more = false;
-    let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
-        return Ok((Vec::new(), false));
-    };
-    for entry in entries {
-        let entry = entry.map_err(StoreError::io("list", folder))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if after.is_some_and(|after| name.as_str() <= after) {
-            continue;
+    let (mut more, mut seen) = (false, 0);
+    each_name(folder, &mut |name| {
+        seen += 1;
+        if after.is_some_and(|after| name <= after) {
+            return ControlFlow::Continue(());
         }
         if smallest.len() < limit {
-            smallest.push(name);
+            smallest.push(name.to_owned());
         } else {
             more = true;
             if let Some(mut largest) = smallest.peek_mut()
-                && name < *largest
+                && *name < **largest
             {
-                *largest = name;
+                name.clone_into(&mut largest);
             }
         }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Scan {
+        page: (smallest.into_sorted_vec(), more),
+        seen,
+    })
+}
+
+/// The names of a folder, in no order.
+fn each_name(folder: &Path, take: &mut Take<'_>) -> Result<(), StoreError> {
+    let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
+        return Ok(());
+    };
+    for entry in entries {
+        let name = entry.map_err(StoreError::io("list", folder))?.file_name();
+        if name.to_str().is_some_and(|name| take(name).is_break()) {
+            break;
+        }
     }
-    Ok((smallest.into_sorted_vec(), more))
+    Ok(())
 }
 
 /// Walks the repositories behind `after` in byte order of their full names, until `visit` breaks.
@@ -122,7 +203,7 @@ mod tests {
         for name in ["c", "a", "e", "b", "d"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let page = |after, limit| names_after(folder.path(), after, limit).unwrap();
+        let page = |after, limit| names_after(folder.path(), after, limit).unwrap().page;
         assert_eq!(page(None, 2), (vec!["a".into(), "b".into()], true));
         assert_eq!(
             page(Some("b"), 3),

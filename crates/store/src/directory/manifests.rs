@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use landfall_oci::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
+use landfall_oci::{Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,6 @@ use super::Inner;
 use super::blobs::read_if_present;
 use super::collect::leases::Key;
 use super::layout::parse_file_name;
-use super::listing::names_after;
 use super::publish::if_present;
 use crate::{Listing, Page, StoreError};
 
@@ -226,7 +225,7 @@ impl Inner {
         loop {
             // One more than wanted, so that `more` is true only when something follows.
             let wanted = page.limit.saturating_add(1) - items.len();
-            let (names, more) = names_after(&folder, after.as_deref(), wanted)?;
+            let (names, more) = self.names_in(&folder, after.as_deref(), wanted)?;
             after = names.last().cloned();
             for name in names.iter().filter(|name| parse_file_name(name).is_some()) {
                 let descriptor: Option<Descriptor> = read_record(&folder.join(name))?;
@@ -241,20 +240,6 @@ impl Inner {
         let more = items.len() > page.limit;
         items.truncate(page.limit);
         Ok(Listing { items, more })
-    }
-
-    /// Whether at least one manifest is there.
-    pub(super) fn has_manifests(&self, repository: &Repository) -> Result<bool, StoreError> {
-        let folder = self.layout.revisions(repository);
-        for algorithm in Algorithm::ALL {
-            if !names_after(&folder.join(algorithm.as_str()), None, 1)?
-                .0
-                .is_empty()
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -6,23 +6,27 @@
 
 mod blobs;
 mod collect;
+mod disk;
 mod history;
 mod immutable;
+mod index;
 mod layout;
 mod listing;
 mod lock;
 mod manifests;
+mod names;
 mod publish;
 mod retain;
 mod scrub;
 mod sink;
 mod space;
 mod tags;
+mod upload_files;
 mod uploads;
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,10 +36,14 @@ use landfall_hash::HashService;
 use landfall_oci::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag, Target};
 
 use self::collect::leases::Leases;
+use self::disk::Disk;
+use self::index::Indexes;
 use self::layout::Layout;
+use self::lock::Lock;
 use self::manifests::{Put, Waived};
 use self::publish::Publisher;
 use self::space::Space;
+use self::upload_files::Sessions;
 use self::uploads::Uploads;
 use crate::blocking::{OwnedPage, blocking};
 use crate::{
@@ -43,6 +51,7 @@ use crate::{
     TagPattern, Unchecked, UploadId, UploadState,
 };
 
+pub use self::disk::{Change, Recorder};
 pub use self::publish::Durability;
 
 /// What the marker file says. The number is the layout's version.
@@ -63,6 +72,8 @@ pub struct DirectoryOptions {
     pub grace: Duration,
     /// Tags that can be made but not moved or deleted.
     pub immutable: Vec<TagPattern>,
+    /// Uploads that may be open at the same time, those of senders that never came back included.
+    pub max_uploads: usize,
 }
 
 impl Default for DirectoryOptions {
@@ -73,6 +84,7 @@ impl Default for DirectoryOptions {
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
             grace: Duration::from_secs(3600),
             immutable: Vec::new(),
+            max_uploads: 4096,
         }
     }
 }
@@ -95,8 +107,9 @@ struct Inner {
     upkeep: Mutex<()>,
     grace: Duration,
     immutable: RwLock<Vec<TagPattern>>,
+    sessions: Sessions,
     /// Held as long as the store is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// One mutex per stripe of repositories: held over fsyncs, by threads of the blocking pool only.
@@ -118,20 +131,42 @@ impl DirectoryStore {
     /// [`StoreError::Conflict`] when another process has it open or the directory is something else;
     /// [`StoreError::Io`] when it cannot be written.
     pub async fn open(root: &Path, hash: HashService, options: DirectoryOptions) -> Result<Self, StoreError> {
+        Self::open_with(root, hash, options, None).await
+    }
+
+    /// The same, with a recorder that is told of every change of the file system.
+    ///
+    /// # Errors
+    /// Like [`Self::open`].
+    #[cfg(feature = "suite")]
+    pub async fn open_recorded(
+        root: &Path,
+        hash: HashService,
+        options: DirectoryOptions,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(root, hash, options, Some(recorder)).await
+    }
+
+    async fn open_with(
+        root: &Path,
+        hash: HashService,
+        options: DirectoryOptions,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Result<Self, StoreError> {
         let root = root.to_owned();
-        let inner = Arc::new(blocking(move || Inner::open(&root, &options)).await?);
+        let inner = Arc::new(blocking(move || Inner::open(&root, &options, recorder)).await?);
         let uploads = Uploads::new(Arc::clone(&inner), hash.clone());
         Ok(Self { inner, uploads, hash })
     }
 
-    /// Removes uploads that nobody has touched for so long, and says how many files that were. Done at every opening
-    /// for [`DirectoryOptions::upload_expiry`]; for a server that runs for months, also in between.
+    /// Removes uploads that nobody has touched for so long, and says how many. Never one that a request has in its
+    /// hands. Done at every opening for [`DirectoryOptions::upload_expiry`]; for a server that runs for months, also in between.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub async fn remove_stale_uploads(&self, older_than: Duration) -> Result<usize, StoreError> {
-        self.with(move |inner| uploads::remove_stale(inner, older_than))
-            .await
+        self.uploads.remove_stale(older_than).await
     }
 
     async fn with<T: Send + 'static>(
@@ -144,26 +179,39 @@ impl DirectoryStore {
 }
 
 impl Inner {
-    fn open(root: &Path, options: &DirectoryOptions) -> Result<Self, StoreError> {
-        fs::create_dir_all(root).map_err(StoreError::io("make the folder", root))?;
+    fn open(
+        root: &Path,
+        options: &DirectoryOptions,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Result<Self, StoreError> {
+        make_root(root, options.durability).map_err(StoreError::io("make the folder", root))?;
         let root = root.canonicalize().map_err(StoreError::io("find", root))?;
         let layout = Layout::new(root.clone());
         check_ours(&layout)?;
         let lock = lock::acquire(&layout.lock(), &root)?;
-        empty(&layout.temporary())?;
-        let publisher = Publisher::new(layout.temporary(), options.durability);
-        for folder in [layout.uploads(), layout.repositories()] {
+        let indexes = Arc::new(Indexes::new(layout.repositories(), index::BUDGET));
+        let disk = Disk::new(&root, options.durability, indexes, recorder);
+        let publisher = Publisher::new(disk, layout.temporary());
+        for folder in [layout.temporary(), layout.uploads(), layout.repositories()] {
             publisher.folder(&folder)?;
         }
+        empty(&layout.temporary(), publisher.disk())?;
         if !layout.marker().exists() {
             let staged = publisher.stage(MARKER.as_bytes())?;
             publisher.link_new(staged.path(), &layout.marker())?;
         }
         publisher.sync_folder(&root)?;
+        // A process that was killed left changes that it had not synced. What we find, and tell clients of, must
+        // not be taken back by a power cut.
+        if lock.was_killed {
+            let synced = publisher.disk().sync_all();
+            synced.map_err(StoreError::io("sync", &root))?;
+        }
         let inner = Self {
             space: Space::new(root, options.reserve_bytes),
             layout,
             publisher,
+            sessions: Sessions::new(options.max_uploads),
             locks: Locks([const { Mutex::new(()) }; STRIPES]),
             leases: Leases::default(),
             upkeep: Mutex::new(()),
@@ -171,26 +219,11 @@ impl Inner {
             immutable: RwLock::new(options.immutable.clone()),
             _lock: lock,
         };
-        uploads::remove_stale(&inner, options.upload_expiry)?;
+        upload_files::count(&inner)?;
+        for id in upload_files::stale(&inner, options.upload_expiry)? {
+            upload_files::remove(&inner, &id)?;
+        }
         Ok(inner)
-    }
-
-    fn list_repositories(&self, page: Page<'_>) -> Result<Listing<Repository>, StoreError> {
-        let mut items = Vec::new();
-        let flow = listing::walk(&self.layout.repositories(), page.after, &mut |repository| {
-            if !self.has_manifests(&repository)? {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if items.len() == page.limit {
-                return Ok(ControlFlow::Break(()));
-            }
-            items.push(repository);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(Listing {
-            items,
-            more: flow.is_break(),
-        })
     }
 }
 
@@ -225,12 +258,24 @@ fn check_ours(layout: &Layout) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes the root and the folders above it; what was made must be as durable as what will be put there.
+fn make_root(root: &Path, durability: Durability) -> io::Result<()> {
+    let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(root)?;
+    for folder in missing {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if durability == Durability::Full {
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes what a crash left under temporary names.
-fn empty(folder: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
+fn empty(folder: &Path, disk: &Disk) -> Result<(), StoreError> {
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
         let path = entry.map_err(StoreError::io("list", folder))?.path();
-        fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        disk.remove(&path).map_err(StoreError::io("remove", &path))?;
     }
     Ok(())
 }

@@ -5,12 +5,12 @@
 //! relied upon. All of this blocks: it runs on the blocking pool.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::disk::{Disk, DiskFile};
 use crate::StoreError;
 
 /// Folders remembered as durable; past this the memory is cleared, which costs fsyncs and nothing else.
@@ -29,7 +29,7 @@ pub enum Durability {
 /// Publishes files below one root.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    durability: Durability,
+    disk: Disk,
     temporary: PathBuf,
     next: AtomicU64,
     /// Folders that are known to survive a power cut. Held while one is being made.
@@ -38,66 +38,79 @@ pub(super) struct Publisher {
 
 /// A file under a temporary name; removed when dropped.
 #[derive(Debug)]
-pub(super) struct Staged(PathBuf);
+pub(super) struct Staged {
+    disk: Disk,
+    path: PathBuf,
+}
 
 impl Staged {
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         // Already renamed away, or left for the next start to remove.
-        let _ = fs::remove_file(&self.0);
+        let _ = self.disk.remove(&self.path);
     }
 }
 
 impl Publisher {
-    pub(super) fn new(temporary: PathBuf, durability: Durability) -> Self {
+    pub(super) fn new(disk: Disk, temporary: PathBuf) -> Self {
         Self {
-            durability,
+            disk,
             temporary,
             next: AtomicU64::new(0),
             durable: Mutex::default(),
         }
     }
 
+    /// Where all changes go.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     /// A temporary name that nobody else uses: one process writes here, and the folder was emptied at start.
     pub(super) fn temporary_name(&self) -> Staged {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Staged(self.temporary.join(number.to_string()))
+        Staged {
+            disk: self.disk.clone(),
+            path: self.temporary.join(number.to_string()),
+        }
     }
 
     /// Writes bytes under a temporary name; on the disk when this returns.
     pub(super) fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        self.write(bytes, DiskFile::sync)
+    }
+
+    /// The same for what may get lost: not on the disk.
+    pub(super) fn draft(&self, bytes: &[u8]) -> Result<Staged, StoreError> {
+        self.write(bytes, |_| Ok(()))
+    }
+
+    fn write(&self, bytes: &[u8], end: impl Fn(&DiskFile) -> io::Result<()>) -> Result<Staged, StoreError> {
         let staged = self.temporary_name();
-        let written = || -> io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(staged.path())?;
-            file.write_all(bytes)?;
-            self.sync_file(&file)
-        };
-        written().map_err(StoreError::io("write", staged.path()))?;
+        let file = self.disk.create(staged.path());
+        file.and_then(|file| file.write_at(bytes, 0).and_then(|()| end(&file)))
+            .map_err(StoreError::io("write", staged.path()))?;
         Ok(staged)
     }
 
-    pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
-        match self.durability {
-            Durability::Full => file.sync_all(),
-            Durability::None => Ok(()),
-        }
+    /// A second name for a file, under which it can be put in the place of another.
+    pub(super) fn stage_link(&self, source: &Path) -> Result<Staged, StoreError> {
+        let staged = self.temporary_name();
+        self.disk
+            .link(source, staged.path())
+            .map_err(StoreError::io("publish", source))?;
+        Ok(staged)
     }
 
     /// Makes what was linked, renamed or removed in a folder last.
     pub(super) fn sync_folder(&self, folder: &Path) -> Result<(), StoreError> {
-        if self.durability == Durability::None {
-            return Ok(());
-        }
-        File::open(folder)
-            .and_then(|file| file.sync_all())
+        self.disk
+            .sync_folder(folder)
             .map_err(StoreError::io("sync the folder", folder))
     }
 
@@ -115,7 +128,7 @@ impl Publisher {
             missing.push(ancestor);
         }
         for next in missing.into_iter().rev() {
-            match fs::create_dir(next) {
+            match self.disk.make_folder(next) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(StoreError::io("make the folder", next)(error)),
@@ -140,7 +153,7 @@ impl Publisher {
         if let Some(folder) = target.parent() {
             self.folder(folder)?;
         }
-        match fs::hard_link(source, target) {
+        match self.disk.link(source, target) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StoreError::io("publish", target)(error)),
@@ -152,7 +165,9 @@ impl Publisher {
         if let Some(folder) = target.parent() {
             self.folder(folder)?;
         }
-        fs::rename(staged.path(), target).map_err(StoreError::io("publish", target))
+        self.disk
+            .rename(staged.path(), target)
+            .map_err(StoreError::io("publish", target))
     }
 
     /// Moves a file to a place where nothing is; says whether it was there. Not yet durable.
@@ -160,7 +175,7 @@ impl Publisher {
         if let Some(folder) = target.parent() {
             self.folder(folder)?;
         }
-        let moved = if_present(fs::rename(source, target), "move", source)?;
+        let moved = if_present(self.disk.rename(source, target), "move", source)?;
         Ok(moved.is_some())
     }
 
@@ -169,7 +184,7 @@ impl Publisher {
         if let Some(folder) = path.parent() {
             self.folder(folder)?;
         }
-        match OpenOptions::new().write(true).create_new(true).open(path) {
+        match self.disk.create(path) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(StoreError::io("create", path)(error)),
@@ -178,7 +193,7 @@ impl Publisher {
 
     /// Removes a file; says whether it was there. Durable.
     pub(super) fn remove(&self, path: &Path) -> Result<bool, StoreError> {
-        match fs::remove_file(path) {
+        match self.disk.remove(path) {
             Ok(()) => {}
             Err(error) if is_absent(&error) => return Ok(false),
             Err(error) => return Err(StoreError::io("remove", path)(error)),
@@ -213,13 +228,18 @@ pub(super) fn if_present<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::index::Indexes;
     use super::*;
 
     #[test]
     fn what_is_staged_and_dropped_is_gone_and_links_never_replace() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("tmp")).unwrap();
-        let publisher = Publisher::new(root.path().join("tmp"), Durability::Full);
+        let indexes = Indexes::new(root.path().join("repos"), 0);
+        let disk = Disk::new(root.path(), Durability::Full, indexes.into(), None);
+        let publisher = Publisher::new(disk, root.path().join("tmp"));
         let target = root.path().join("a/b/c");
         let first = publisher.stage(b"first").unwrap();
         assert!(publisher.link_new(first.path(), &target).unwrap());

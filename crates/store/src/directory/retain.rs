@@ -88,7 +88,7 @@ impl Inner {
 
     /// When the tag was last pointed somewhere: by its history, or else by the record's time.
     fn last_change(&self, repository: &Repository, tag: &Tag) -> Result<Option<u64>, StoreError> {
-        if let Some(change) = self.newest_change(repository, tag)? {
+        if let Some(change) = self.newest_history(repository, tag)? {
             return Ok(Some(change.unix_ms));
         }
         let found = strict::stat(&self.layout.tag(repository, tag))?;

@@ -1,12 +1,13 @@
 //! The end of the hash threads' line: chunks are written where they belong, and the session can wait for them.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use landfall_hash::Sink;
 use tokio::sync::Notify;
+
+use super::disk::DiskFile;
 
 /// How far the writing has come.
 #[derive(Default)]
@@ -23,6 +24,15 @@ struct Written {
 }
 
 impl Progress {
+    /// So many bytes are in the file already.
+    pub(super) fn from(bytes: u64) -> Self {
+        let written = Written { bytes, failed: None };
+        Self {
+            state: Mutex::new(written),
+            changed: Notify::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, Written> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,20 +71,20 @@ impl Progress {
     }
 }
 
-/// Writes chunks one behind the other; the first `skip` bytes are in the file already and are only counted.
+/// Writes chunks one behind the other; those of a range are in the file already and are only counted.
 pub(super) struct FileSink {
-    file: Arc<File>,
+    file: DiskFile,
     position: u64,
     skip: u64,
     progress: Arc<Progress>,
 }
 
 impl FileSink {
-    pub(super) fn new(file: Arc<File>, skip: u64, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(file: DiskFile, known: Range<u64>, progress: Arc<Progress>) -> Self {
         Self {
             file,
-            position: 0,
-            skip,
+            position: known.start,
+            skip: known.end - known.start,
             progress,
         }
     }
@@ -85,7 +95,7 @@ impl Sink for FileSink {
         let known = usize::try_from(self.skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
         self.skip -= known as u64;
         let new = &chunk[known..];
-        if let Err(error) = self.file.write_all_at(new, self.position + known as u64) {
+        if let Err(error) = self.file.write_at(new, self.position + known as u64) {
             self.progress.fail(error.kind(), error.raw_os_error());
             return Err(error);
         }
@@ -103,13 +113,29 @@ impl Drop for FileSink {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+    use std::path::Path;
+
+    use super::super::disk::Disk;
+    use super::super::index::Indexes;
+    use super::super::publish::Durability;
     use super::*;
+
+    fn disk(root: &Path) -> Disk {
+        Disk::new(
+            root,
+            Durability::None,
+            Indexes::new(root.join("repos"), 0).into(),
+            None,
+        )
+    }
 
     #[tokio::test]
     async fn waiting_ends_with_the_bytes_or_with_the_error() {
-        let file = Arc::new(tempfile::tempfile().unwrap());
+        let root = tempfile::tempdir().unwrap();
+        let file = disk(root.path()).create(&root.path().join("file")).unwrap();
         let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(Arc::clone(&file), 3, Arc::clone(&progress));
+        let mut sink = FileSink::new(file.clone(), 0..3, Arc::clone(&progress));
         let waiting = tokio::spawn({
             let progress = Arc::clone(&progress);
             async move { progress.reached(6).await }
@@ -119,7 +145,7 @@ mod tests {
         waiting.await.unwrap().unwrap();
         // The first three bytes were only counted, not written.
         let mut bytes = [9; 6];
-        file.read_exact_at(&mut bytes, 0).unwrap();
+        file.file().read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(&bytes, b"\0\0\0def");
         drop(sink);
         assert!(progress.reached(6).await.is_ok());
@@ -128,9 +154,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_write_is_told_with_its_number() {
-        let file = Arc::new(File::open("/dev/null").unwrap());
+        // A device that takes nothing.
+        let file = disk(Path::new("/dev")).open(Path::new("/dev/full")).unwrap();
         let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(file, 0, Arc::clone(&progress));
+        let mut sink = FileSink::new(file, 0..0, Arc::clone(&progress));
         assert!(sink.write(b"x").is_err());
         let error = progress.reached(1).await.unwrap_err();
         assert!(error.raw_os_error().is_some());

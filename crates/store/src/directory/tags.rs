@@ -4,8 +4,7 @@
 //! line of its history is an empty file whose name says everything.
 
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use landfall_oci::{Digest, Repository, Tag, Target};
@@ -24,7 +23,7 @@ const MAX_LINKS: u64 = 30_000;
 
 impl Inner {
     pub(super) fn tags(&self, repository: &Repository, page: Page<'_>) -> Result<Listing<Tag>, StoreError> {
-        let (names, more) = names_after(&self.layout.tags(repository), page.after, page.limit)?;
+        let (names, more) = self.names_in(&self.layout.tags(repository), page.after, page.limit)?;
         if names.is_empty() && !self.is_known(repository) {
             return Err(StoreError::NotFound(What::Repository(repository.clone())));
         }
@@ -62,6 +61,7 @@ impl Inner {
     }
 
     /// Points tags at a manifest of the repository: all history first, then the tags, one fsync for them together.
+    /// When that fails the history of those tags that were not pointed is taken back.
     pub(super) fn point_tags(
         &self,
         repository: &Repository,
@@ -71,36 +71,72 @@ impl Inner {
         self.leases.note_change(repository);
         self.check_movable(repository, tags, digest)?;
         let record = self.layout.revision(repository, digest);
-        let revision: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
-        let mut changed = Vec::new();
-        for tag in tags {
-            let current = self.revision(repository, &Target::Tag(tag.clone()))?;
-            if current.is_none_or(|current| current.digest != revision.digest) {
-                self.add_history(repository, tag, Some(digest))?;
-                changed.push(tag);
-            }
+        let _: Revision = read_record(&record)?.ok_or_else(|| StoreError::manifest(digest))?;
+        let mut lines = Vec::new();
+        let mut pointed = 0;
+        let done = tags
+            .iter()
+            .try_for_each(|tag| {
+                lines.extend(self.assert_history(repository, tag, digest)?);
+                Ok(())
+            })
+            .and_then(|()| {
+                tags.iter().try_for_each(|tag| {
+                    self.point_tag(repository, tag, digest, &record)?;
+                    pointed += 1;
+                    Ok(())
+                })
+            });
+        if done.is_err() {
+            let unfounded = lines.iter().filter(|(tag, _)| !tags[..pointed].contains(tag));
+            unfounded.for_each(|(_, line)| drop(self.publisher.remove(line)));
         }
-        for tag in &changed {
-            self.point_tag(&record, &self.layout.tag(repository, tag))?;
-        }
-        match changed.is_empty() {
-            true => Ok(()),
-            false => self.publisher.sync_folder(&self.layout.tags(repository)),
+        // Also when nothing changed: who found a tag as it should be may have found what is not durable yet.
+        match tags.is_empty() {
+            true => done,
+            false => done.and(self.publisher.sync_folder(&self.layout.tags(repository))),
         }
     }
 
-    fn point_tag(&self, record: &Path, target: &Path) -> Result<(), StoreError> {
+    /// Makes the history of a tag end with this digest; gives the line that was needed for that. A crash may have
+    /// come between the history and the tag: then the history ends with what never was.
+    fn assert_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<Option<(Tag, PathBuf)>, StoreError> {
+        let newest = self.newest_history(repository, tag)?;
+        if newest
+            .as_ref()
+            .is_some_and(|newest| newest.digest == Some(*digest))
+        {
+            return Ok(None);
+        }
+        let line = self.add_history(repository, tag, newest.as_ref(), Some(digest))?;
+        Ok(Some((tag.clone(), line)))
+    }
+
+    fn point_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+        record: &Path,
+    ) -> Result<(), StoreError> {
         use std::os::unix::fs::MetadataExt as _;
+        let current = self.revision(repository, &Target::Tag(tag.clone()))?;
+        if current.is_some_and(|current| current.digest == *digest) {
+            return Ok(());
+        }
         let metadata = fs::metadata(record).map_err(StoreError::io("look at", record))?;
         let staged = if metadata.nlink() >= MAX_LINKS {
             let bytes = fs::read(record).map_err(StoreError::io("read", record))?;
             self.publisher.stage(&bytes)?
         } else {
-            let staged = self.publisher.temporary_name();
-            fs::hard_link(record, staged.path()).map_err(StoreError::io("publish", target))?;
-            staged
+            self.publisher.stage_link(record)?
         };
-        self.publisher.replace(&staged, target)
+        self.publisher.replace(&staged, &self.layout.tag(repository, tag))
     }
 
     pub(super) fn delete_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
@@ -114,7 +150,7 @@ impl Inner {
     /// Removes a tag that is there. Durable.
     pub(super) fn unpoint_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
         self.check_deletable(repository, tag)?;
-        self.add_history(repository, tag, None)?;
+        self.note_deletion(repository, tag)?;
         self.publisher.remove(&self.layout.tag(repository, tag))?;
         Ok(())
     }
@@ -122,9 +158,9 @@ impl Inner {
     /// Removes every tag that points at the digest.
     pub(super) fn remove_tags_of(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
         self.each_tag_of(repository, digest, &mut |tag| {
-            self.add_history(repository, tag, None)?;
+            self.note_deletion(repository, tag)?;
             let path = self.layout.tag(repository, tag);
-            if_present(fs::remove_file(&path) as io::Result<()>, "remove", &path).map(|_| ())
+            if_present(self.publisher.disk().remove(&path), "remove", &path).map(|_| ())
         })?;
         let folder = self.layout.tags(repository);
         match folder.is_dir() {
@@ -144,7 +180,7 @@ impl Inner {
         let folder = self.layout.tags(repository);
         let mut after: Option<String> = None;
         loop {
-            let (names, more) = names_after(&folder, after.as_deref(), BATCH)?;
+            let (names, more) = self.names_in(&folder, after.as_deref(), BATCH)?;
             for tag in names.iter().filter_map(|name| name.parse::<Tag>().ok()) {
                 let current = self.revision(repository, &Target::Tag(tag.clone()))?;
                 if current.is_some_and(|current| current.digest == *digest) {
@@ -158,20 +194,46 @@ impl Inner {
         }
     }
 
-    /// Adds a line of history. Durable.
+    /// The line of history for a tag that is about to go. On a disk so full that there is no room for it, it is left
+    /// out: deleting is what makes room.
+    fn note_deletion(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
+        let newest = self.newest_history(repository, tag)?;
+        match self.add_history(repository, tag, newest.as_ref(), None) {
+            Err(StoreError::NoSpace { .. }) => {
+                tracing::warn!(%repository, %tag, "no space: a tag is deleted without a line in its history");
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// The newest line.
+    pub(super) fn newest_history(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<HistoryEntry>, StoreError> {
+        Ok(self.tag_history(repository, tag)?.into_iter().next())
+    }
+
+    /// Adds a line of history behind the newest. Durable.
     fn add_history(
         &self,
         repository: &Repository,
         tag: &Tag,
+        newest: Option<&HistoryEntry>,
         digest: Option<&Digest>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<PathBuf, StoreError> {
         let folder = self.layout.history(repository, tag);
-        let generation = self.next_generation(repository, tag)?;
+        self.make_room_in_history(repository, tag)?;
+        let generation = newest.map_or(1, |entry| entry.generation + 1);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let what = digest.map_or("deleted".to_owned(), file_name);
         let name = format!("{generation:010}-{:013}-{what}", since.as_millis());
-        self.publisher.mark(&folder.join(name))?;
-        self.publisher.sync_folder(&folder)
+        let line = folder.join(name);
+        self.publisher.mark(&line)?;
+        self.publisher.sync_folder(&folder)?;
+        Ok(line)
     }
 
     pub(super) fn tag_history(
@@ -180,7 +242,7 @@ impl Inner {
         tag: &Tag,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let folder = self.layout.history(repository, tag);
-        let (names, _) = names_after(&folder, None, usize::MAX)?;
+        let (names, _) = names_after(&folder, None, usize::MAX)?.page;
         Ok(names
             .iter()
             .rev()

@@ -1,77 +1,57 @@
 //! Upload sessions: bytes go through the hash threads straight into the file that will become the blob.
 //!
-//! The hash state lives in memory between requests. After a restart, or when it was pushed out by newer
-//! sessions, the offset is the length of the file and the state is made again from its bytes.
+//! The hash state lives in memory between requests, and is written down beside the bytes after each of them: after a
+//! restart, or when a session was pushed out by newer ones, only what came behind it is hashed again. One request
+//! at a time has a session; it is taken from the disk, and ended, by whoever has it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::MetadataExt as _;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use landfall_hash::{HashError, HashService, HashStream};
+use landfall_hash::{HashError, HashService, HashState, HashStream};
 use landfall_oci::{Algorithm, Digest, Repository};
-use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use super::Inner;
-use super::collect::leases::Key;
-use super::manifests::read_record;
-use super::publish::if_present;
+use super::disk::DiskFile;
 use super::sink::{FileSink, Progress};
 use super::space::Claim;
+use super::upload_files::{self, Found};
 use crate::blocking::blocking;
 use crate::{ByteStream, Chunk, Extent, StoreError, UploadId, UploadState};
 
-/// Sessions whose hash state is kept; each costs a file descriptor and a few hundred bytes.
+/// Sessions whose hash state is kept in memory; each costs a file descriptor and a few hundred bytes.
 const MAX_LIVE: usize = 256;
 /// How long a request waits for another one on the same upload (a connection that broke and was not noticed yet).
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What must outlive a restart, beside the bytes.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    repository: Repository,
-    algorithm: Algorithm2,
-}
-
-/// The algorithm by its name.
-#[derive(Clone, Copy)]
-struct Algorithm2(Algorithm);
-
-impl Serialize for Algorithm2 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Algorithm2 {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        name.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
+/// When there are too many uploads, those go that nobody has touched for so long.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// All sessions of a store.
 pub(super) struct Uploads {
     inner: Arc<Inner>,
     hash: HashService,
-    live: Mutex<HashMap<UploadId, Arc<Slot>>>,
+    live: Mutex<HashMap<UploadId, Slot>>,
 }
 
-struct Slot {
-    repository: Repository,
-    algorithm: Algorithm,
-    session: Arc<tokio::sync::Mutex<Session>>,
-}
+/// A session, where it is in memory. Who has the lock may take it from the disk.
+type Slot = Arc<tokio::sync::Mutex<Option<Session>>>;
+
+/// A session in the hands of one request.
+type Held = OwnedMappedMutexGuard<Option<Session>, Session>;
 
 struct Session {
     id: UploadId,
-    file: Arc<File>,
+    repository: Repository,
+    algorithm: Algorithm,
+    file: DiskFile,
     /// Bytes known to be in the file, when there is no stream.
     offset: u64,
+    /// The hash of the first of them.
+    kept: HashState,
     stream: Option<(HashStream, Arc<Progress>)>,
     ended: bool,
 }
@@ -92,13 +72,18 @@ impl Uploads {
     ) -> Result<UploadState, StoreError> {
         self.make_room().await;
         let algorithm = hint.unwrap_or(Algorithm::Sha256);
-        let record = Record {
-            repository: repository.clone(),
-            algorithm: Algorithm2(algorithm),
+        let create = || {
+            let (inner, repository) = (Arc::clone(&self.inner), repository.clone());
+            blocking(move || upload_files::create(&inner, &repository, algorithm))
         };
-        let inner = Arc::clone(&self.inner);
-        let (id, file) = blocking(move || create(&inner, &record)).await?;
-        self.adopt(id, repository, algorithm, file, 0);
+        let created = match create().await {
+            Err(StoreError::TooManyUploads { .. }) if self.remove_stale(IDLE).await? > 0 => create().await,
+            other => other,
+        };
+        let (id, file) = created?;
+        let session = Session::new(id, repository.clone(), HashState::new(algorithm), file, 0);
+        let slot = Arc::new(tokio::sync::Mutex::new(Some(session)));
+        self.live().insert(id, slot);
         Ok(UploadState { id, offset: 0 })
     }
 
@@ -107,8 +92,7 @@ impl Uploads {
         repository: &Repository,
         id: &UploadId,
     ) -> Result<UploadState, StoreError> {
-        let (_, session) = self.session(repository, id).await?;
-        Ok(session.state())
+        Ok(self.session(repository, id).await?.state())
     }
 
     pub(super) async fn append(
@@ -117,21 +101,23 @@ impl Uploads {
         id: &UploadId,
         chunk: Chunk<'_>,
     ) -> Result<UploadState, StoreError> {
-        let (slot, mut session) = self.session(repository, id).await?;
+        let mut session = self.session(repository, id).await?;
         if chunk.at.is_some_and(|at| at != session.offset) {
             return Err(StoreError::RangeMismatch { have: session.offset });
         }
         let mut claim = self.inner.space.claim(chunk.len.unwrap_or_default())?;
         let stream = match session.stream.take() {
             Some(stream) => stream,
-            None => self.rebuild(&session, slot.algorithm).await?,
+            None => self.rebuild(&session).await?,
         };
         session.stream = Some(stream);
         let received = session.receive(chunk.body, &mut claim).await;
         let settled = session.settle().await;
+        self.keep(&mut session).await;
+        // Of unknown length: at least one more.
         received
             .and(settled)
-            .map_err(|error| self.inner.space.explain(error, chunk.len.unwrap_or_default()))?;
+            .map_err(|error| self.inner.space.explain(error, chunk.len.unwrap_or(1)))?;
         Ok(session.state())
     }
 
@@ -141,101 +127,143 @@ impl Uploads {
         id: &UploadId,
         digest: &Digest,
     ) -> Result<u64, StoreError> {
-        let (slot, mut session) = self.session(repository, id).await?;
-        let actual = self
-            .hash_of(&mut session, slot.algorithm, digest.algorithm())
-            .await?;
+        let mut session = self.session(repository, id).await?;
+        let actual = self.hash_of(&mut session, digest.algorithm()).await?;
         if actual != *digest {
-            self.end(&mut session).await?;
+            self.end(&mut session, |_| Ok(())).await?;
             return Err(StoreError::DigestMismatch {
                 expected: *digest,
                 actual: Box::new(actual),
             });
         }
-        let (inner, file, size) = (Arc::clone(&self.inner), Arc::clone(&session.file), session.offset);
         let (repository, id, digest) = (repository.clone(), *id, *digest);
-        let published = blocking(move || publish(&inner, &repository, &id, &file, &digest, size)).await;
-        // Also after a failure: the file may be a blob already, which nobody may write to any more, and after a
-        // failed fsync nobody knows what it holds.
-        let ended = self.end(&mut session).await;
-        published.and(ended)?;
+        let (file, size) = (session.file.clone(), session.offset);
+        let publish =
+            move |inner: &Inner| upload_files::publish(inner, &repository, &id, &file, &digest, size);
+        self.end(&mut session, publish).await?;
         Ok(size)
     }
 
     pub(super) async fn cancel(&self, repository: &Repository, id: &UploadId) -> Result<(), StoreError> {
-        let (_, mut session) = self.session(repository, id).await?;
-        self.end(&mut session).await
+        let mut session = self.session(repository, id).await?;
+        self.end(&mut session, |_| Ok(())).await
+    }
+
+    /// Removes the uploads that nobody has touched for so long and nobody has in use, and says how many those were.
+    pub(super) async fn remove_stale(&self, older_than: Duration) -> Result<usize, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let ids = blocking(move || upload_files::stale(&inner, older_than)).await?;
+        let mut removed = 0;
+        for id in ids {
+            let slot = self.slot(&id);
+            if let Ok(mut session) = Arc::clone(&slot).try_lock_owned() {
+                let inner = Arc::clone(&self.inner);
+                // Looked at again: it may have been used since.
+                let remove = move || match upload_files::is_stale(&inner, &id, older_than) {
+                    true => upload_files::remove(&inner, &id),
+                    false => Ok(false),
+                };
+                if blocking(remove).await? {
+                    *session = None;
+                    removed += 1;
+                }
+            }
+            self.forget(&id, &slot);
+        }
+        Ok(removed)
     }
 
     /// The session, ours alone, with every byte that was accepted in the file.
-    async fn session(
-        &self,
-        repository: &Repository,
-        id: &UploadId,
-    ) -> Result<(Arc<Slot>, OwnedMutexGuard<Session>), StoreError> {
-        let unknown = StoreError::UploadUnknown { id: *id };
-        let known = self.live().get(id).cloned();
-        let slot = match known {
-            Some(slot) => slot,
-            None => self.reopen(id).await?,
-        };
-        // An upload belongs to its repository: its name is no key to another one.
-        if slot.repository != *repository {
-            return Err(unknown);
+    async fn session(&self, repository: &Repository, id: &UploadId) -> Result<Held, StoreError> {
+        let unknown = || StoreError::UploadUnknown { id: *id };
+        if !self.live().contains_key(id) {
+            self.make_room().await;
         }
-        let waiting = Arc::clone(&slot.session).lock_owned();
-        let Ok(mut session) = tokio::time::timeout(PATIENCE, waiting).await else {
+        let slot = self.slot(id);
+        let waiting = Arc::clone(&slot).lock_owned();
+        let Ok(mut guard) = tokio::time::timeout(PATIENCE, waiting).await else {
             return Err(StoreError::Conflict {
                 reason: format!("the upload {id} is in use by another request"),
             });
         };
-        if session.ended {
-            return Err(unknown);
+        if guard.is_none() {
+            match self.take_up(id).await {
+                Ok(session) => *guard = Some(session),
+                Err(error) => {
+                    drop(guard);
+                    self.forget(id, &slot);
+                    return Err(error);
+                }
+            }
+        }
+        let guard = OwnedMutexGuard::try_map(guard, Option::as_mut);
+        let mut session = guard.map_err(|_| unknown())?;
+        // An upload belongs to its repository: its name is no key to another one.
+        if session.ended || session.repository != *repository {
+            return Err(unknown());
         }
         session.settle().await?;
-        Ok((slot, session))
+        Ok(session)
     }
 
-    async fn reopen(&self, id: &UploadId) -> Result<Arc<Slot>, StoreError> {
-        self.make_room().await;
+    /// Takes a session from the disk. What is not surely there is hashed, and counts as far as that is what was kept.
+    async fn take_up(&self, id: &UploadId) -> Result<Session, StoreError> {
         let (inner, id) = (Arc::clone(&self.inner), *id);
-        let found = blocking(move || open(&inner, &id)).await?;
-        let (record, file, offset) = found.ok_or(StoreError::UploadUnknown { id })?;
-        Ok(self.adopt(id, &record.repository, record.algorithm.0, file, offset))
+        let found = blocking(move || upload_files::open(&inner, &id)).await?;
+        let Found {
+            repository,
+            algorithm,
+            file,
+            len,
+            state,
+            is_sure,
+        } = found.ok_or(StoreError::UploadUnknown { id })?;
+        let kept = state.unwrap_or(HashState::new(algorithm));
+        let mut session = Session::new(id, repository, kept, file, len);
+        if !is_sure {
+            self.make_sure(&mut session).await?;
+        }
+        Ok(session)
     }
 
-    /// Keeps a session in memory; the one that is there already wins.
-    fn adopt(
-        &self,
-        id: UploadId,
-        repository: &Repository,
-        algorithm: Algorithm,
-        file: File,
-        offset: u64,
-    ) -> Arc<Slot> {
-        let slot = || {
-            Arc::new(Slot {
-                repository: repository.clone(),
-                algorithm,
-                session: Arc::new(tokio::sync::Mutex::new(Session {
-                    id,
-                    file: Arc::new(file),
-                    offset,
-                    stream: None,
-                    ended: false,
-                })),
-            })
-        };
-        Arc::clone(self.live().entry(id).or_insert_with(slot))
+    async fn make_sure(&self, session: &mut Session) -> Result<(), StoreError> {
+        let mut again = self.hash.stream(session.algorithm);
+        self.feed(session, &mut again, 0..session.kept.len()).await?;
+        if again.state().await.map_err(hash_error)? != session.kept {
+            tracing::warn!(upload = %session.id, "the bytes of an upload were lost in a crash; it begins again");
+            session.kept = HashState::new(session.algorithm);
+        }
+        session.offset = session.kept.len();
+        let (inner, id, file) = (Arc::clone(&self.inner), session.id, session.file.clone());
+        let (repository, kept) = (session.repository.clone(), session.kept.clone());
+        blocking(move || {
+            let path = inner.layout.upload_data(&id);
+            file.set_len(kept.len()).map_err(StoreError::io("cut", &path))?;
+            upload_files::write_record(&inner, &id, &file, &repository, &kept)
+        })
+        .await
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Slot>>> {
+    fn slot(&self, id: &UploadId) -> Slot {
+        Arc::clone(self.live().entry(*id).or_default())
+    }
+
+    /// Drops a session from memory, unless somebody else is about to use it.
+    fn forget(&self, id: &UploadId, slot: &Slot) {
+        let mut live = self.live();
+        // Ours and the map's: others are made only under this lock.
+        if Arc::strong_count(slot) == 2 && live.get(id).is_some_and(|other| Arc::ptr_eq(other, slot)) {
+            live.remove(id);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<UploadId, Slot>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts idle sessions back on the disk when too many are held.
     async fn make_room(&self) {
-        let idle: Vec<(UploadId, Arc<Slot>)> = {
+        let idle: Vec<(UploadId, Slot)> = {
             let live = self.live();
             let excess = (live.len() + 1).saturating_sub(MAX_LIVE);
             live.iter()
@@ -245,42 +273,44 @@ impl Uploads {
                 .collect()
         };
         for (id, slot) in idle {
-            let Ok(mut session) = Arc::clone(&slot.session).try_lock_owned() else {
+            let Ok(mut session) = slot.try_lock() else {
                 continue;
             };
             // What was accepted must be in the file before the state is forgotten.
-            let _ = session.settle().await;
-            let mut live = self.live();
-            // Ours and the map's: whoever holds another one is about to use it.
-            if Arc::strong_count(&slot) == 2 {
-                live.remove(&id);
+            if let Some(session) = &mut *session {
+                let _ = session.settle().await;
             }
+            drop(session);
+            self.forget(&id, &slot);
         }
     }
 
     /// A hash stream that has seen what is in the file, and writes what comes behind it.
-    async fn rebuild(
-        &self,
-        session: &Session,
-        algorithm: Algorithm,
-    ) -> Result<(HashStream, Arc<Progress>), StoreError> {
-        let progress = Arc::new(Progress::default());
-        let sink = FileSink::new(Arc::clone(&session.file), session.offset, Arc::clone(&progress));
-        let mut stream = self.hash.stream_into(algorithm, Box::new(sink));
-        self.feed_prefix(session, &mut stream).await?;
+    async fn rebuild(&self, session: &Session) -> Result<(HashStream, Arc<Progress>), StoreError> {
+        let (from, to) = (session.kept.len(), session.offset);
+        let progress = Arc::new(Progress::from(from));
+        let sink = FileSink::new(session.file.clone(), from..to, Arc::clone(&progress));
+        let mut stream = self.hash.resume_into(session.kept.clone(), Box::new(sink));
+        self.feed(session, &mut stream, from..to).await?;
         Ok((stream, progress))
     }
 
-    async fn feed_prefix(&self, session: &Session, stream: &mut HashStream) -> Result<(), StoreError> {
+    /// Hashes what is in the file.
+    async fn feed(
+        &self,
+        session: &Session,
+        stream: &mut HashStream,
+        range: Range<u64>,
+    ) -> Result<(), StoreError> {
         let path = self.inner.layout.upload_data(&session.id);
         let extent = Extent {
-            file: Arc::clone(&session.file),
+            file: Arc::clone(session.file.file()),
             path: path.clone().into(),
             offset: 0,
-            len: session.offset,
+            len: range.end,
         };
-        let mut prefix = Box::pin(extent.stream(0..session.offset));
-        while let Some(piece) = prefix.next().await {
+        let mut pieces = Box::pin(extent.stream(range));
+        while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(StoreError::io("read", &path))?;
             stream.update(piece).await.map_err(hash_error)?;
         }
@@ -288,31 +318,72 @@ impl Uploads {
     }
 
     /// The digest of all bytes, by the algorithm that the sender uses: known already, or read again from the disk.
-    async fn hash_of(
-        &self,
-        session: &mut Session,
-        running: Algorithm,
-        wanted: Algorithm,
-    ) -> Result<Digest, StoreError> {
-        let mut again = match session.stream.take() {
-            Some((stream, _)) if running == wanted => return stream.finish().await.map_err(hash_error),
-            _ => self.hash.stream(wanted),
+    async fn hash_of(&self, session: &mut Session, wanted: Algorithm) -> Result<Digest, StoreError> {
+        let stream = match session.stream.take() {
+            _ if session.algorithm != wanted => {
+                let mut again = self.hash.stream(wanted);
+                self.feed(session, &mut again, 0..session.offset).await?;
+                again
+            }
+            Some((stream, _)) => stream,
+            None => self.rebuild(session).await?.0,
         };
-        self.feed_prefix(session, &mut again).await?;
-        again.finish().await.map_err(hash_error)
+        stream.finish().await.map_err(hash_error)
     }
 
-    /// Removes the session; its name is unknown from now on.
-    async fn end(&self, session: &mut Session) -> Result<(), StoreError> {
+    /// Writes down how far the session has come. When that fails, more is hashed again after a restart.
+    async fn keep(&self, session: &mut Session) {
+        let Some((stream, _)) = &mut session.stream else {
+            return;
+        };
+        let Ok(state) = stream.state().await else {
+            return;
+        };
+        session.kept = state.clone();
+        let (inner, id, file) = (Arc::clone(&self.inner), session.id, session.file.clone());
+        let repository = session.repository.clone();
+        let write = move || upload_files::write_record(&inner, &id, &file, &repository, &state);
+        if let Err(error) = blocking(write).await {
+            tracing::debug!(upload = %session.id, %error, "the state of an upload was not kept");
+        }
+    }
+
+    /// Does the last thing with a session, then removes it; its name is unknown from now on. Also after a failure:
+    /// the file may be a blob already, which nobody may write to any more, and after a failed fsync nobody knows
+    /// what it holds. And also when the sender does not wait for the end.
+    async fn end(
+        &self,
+        session: &mut Session,
+        last: impl FnOnce(&Inner) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
         session.ended = true;
         session.stream = None;
-        self.live().remove(&session.id);
         let (inner, id) = (Arc::clone(&self.inner), session.id);
-        blocking(move || remove(&inner, &id)).await
+        let ended = blocking(move || {
+            let done = last(&inner);
+            let removed = upload_files::remove(&inner, &id);
+            done.and(removed.map(|_| ()))
+        })
+        .await;
+        self.live().remove(&session.id);
+        ended
     }
 }
 
 impl Session {
+    fn new(id: UploadId, repository: Repository, kept: HashState, file: DiskFile, offset: u64) -> Self {
+        Self {
+            id,
+            repository,
+            algorithm: kept.algorithm(),
+            file,
+            offset,
+            kept,
+            stream: None,
+            ended: false,
+        }
+    }
+
     fn state(&self) -> UploadState {
         UploadState {
             id: self.id,
@@ -351,7 +422,7 @@ impl Session {
                 let good = progress.written();
                 self.stream = None;
                 self.offset = good;
-                let file = Arc::clone(&self.file);
+                let file = self.file.clone();
                 // Best effort: the offset is what counts, and whatever lies behind it is written over.
                 let _ = blocking(move || Ok(file.set_len(good))).await;
                 Err(hash_error(HashError::Sink(error)))
@@ -365,96 +436,4 @@ fn hash_error(error: HashError) -> StoreError {
         HashError::Sink(source) => StoreError::io("write", std::path::Path::new("an upload"))(source),
         _ => StoreError::Stopped,
     }
-}
-
-fn create(inner: &Inner, record: &Record) -> Result<(UploadId, File), StoreError> {
-    let folder = inner.layout.uploads();
-    let id = UploadId::random().map_err(StoreError::io("name an upload in", &folder))?;
-    let path = inner.layout.upload_data(&id);
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(&path);
-    let file = file.map_err(StoreError::io("create", &path))?;
-    let path = inner.layout.upload_record(&id);
-    let bytes = serde_json::to_vec(record).unwrap_or_default();
-    fs::write(&path, bytes).map_err(StoreError::io("write", &path))?;
-    Ok((id, file))
-}
-
-fn open(inner: &Inner, id: &UploadId) -> Result<Option<(Record, File, u64)>, StoreError> {
-    // A record that was cut off by a crash is as good as none: the session was never acknowledged for long.
-    let Ok(Some(record)) = read_record(&inner.layout.upload_record(id)) else {
-        return Ok(None);
-    };
-    let path = inner.layout.upload_data(id);
-    let file = OpenOptions::new().read(true).write(true).open(&path);
-    let Some(file) = if_present(file, "open", &path)? else {
-        return Ok(None);
-    };
-    let data = file.metadata().map_err(StoreError::io("look at", &path))?;
-    if data.nlink() > 1 {
-        // A crash came between publishing and cleaning up: this is a blob now, which nobody may write to.
-        remove(inner, id)?;
-        return Ok(None);
-    }
-    Ok(Some((record, file, data.len())))
-}
-
-/// Bytes to the disk, then their name, then the membership.
-fn publish(
-    inner: &Inner,
-    repository: &Repository,
-    id: &UploadId,
-    file: &File,
-    digest: &Digest,
-    size: u64,
-) -> Result<(), StoreError> {
-    let path = inner.layout.upload_data(id);
-    // Until the repository holds them, nobody else may: the collector must not take the bytes for rubbish.
-    let _lease = inner.leases.take(Key::bytes(digest));
-    if inner.has_bytes(digest, size) {
-        inner.sync_parent(&inner.layout.blob(digest))?;
-        return inner.add_member(repository, digest);
-    }
-    let written = || {
-        file.set_len(size)?;
-        inner.publisher.sync_file(file)
-    };
-    written().map_err(StoreError::io("write", &path))?;
-    inner.publish_bytes(&path, digest, size)?;
-    inner.add_member(repository, digest)
-}
-
-fn remove(inner: &Inner, id: &UploadId) -> Result<(), StoreError> {
-    for path in [inner.layout.upload_record(id), inner.layout.upload_data(id)] {
-        if_present(fs::remove_file(&path), "remove", &path)?;
-    }
-    Ok(())
-}
-
-/// Removes sessions that nobody has touched for so long. Looks at uploads only, never at images.
-pub(super) fn remove_stale(inner: &Inner, older_than: Duration) -> Result<usize, StoreError> {
-    let folder = inner.layout.uploads();
-    let mut removed = 0;
-    for entry in fs::read_dir(&folder).map_err(StoreError::io("list", &folder))? {
-        let entry = entry.map_err(StoreError::io("list", &folder))?;
-        let touched = entry.metadata().and_then(|data| data.modified());
-        let age = touched.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-        let name = entry.file_name();
-        let id = name.to_str().map(|name| name.trim_end_matches(".json").parse());
-        if let (Ok(age), Some(Ok(id))) = (age, id)
-            && age > older_than
-            && !is_younger(inner, &id, older_than)
-        {
-            remove(inner, &id)?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
-}
-
-/// The record is written once, the bytes are touched with every chunk: both must be old.
-fn is_younger(inner: &Inner, id: &UploadId, age: Duration) -> bool {
-    fs::metadata(inner.layout.upload_data(id))
-        .and_then(|data| data.modified())
-        .is_ok_and(|time| SystemTime::now().duration_since(time).unwrap_or_default() <= age)
 }

@@ -7,10 +7,13 @@ mod disk_full;
 mod foreign;
 mod hands;
 mod interleave;
+mod listing;
 mod overlay;
+mod replay;
 mod scrub;
 mod tags;
 mod upkeep;
+mod uploads;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! Putting right bytes in the place of wrong ones, or moving the wrong ones aside.
 
-use std::fs::OpenOptions;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
@@ -95,14 +94,13 @@ async fn take_over(store: &DirectoryStore, content: Content, digest: &Digest) ->
     let (staged, file) = store
         .with(|inner| {
             let staged = inner.publisher.temporary_name();
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create_new(true).open(staged.path());
+            let file = inner.publisher.disk().create(staged.path());
             let file = file.map_err(StoreError::io("create", staged.path()))?;
-            Ok((staged, Arc::new(file)))
+            Ok((staged, file))
         })
         .await?;
     let progress = Arc::new(Progress::default());
-    let sink = FileSink::new(Arc::clone(&file), 0, Arc::clone(&progress));
+    let sink = FileSink::new(file.clone(), 0..0, Arc::clone(&progress));
     let mut hash = store.hash.stream_into(digest.algorithm(), Box::new(sink));
     let mut bytes = content.into_stream();
     while let Some(piece) = bytes.next().await {
@@ -121,10 +119,7 @@ async fn take_over(store: &DirectoryStore, content: Content, digest: &Digest) ->
     }
     let digest = *digest;
     let synced = move |inner: &Inner| {
-        inner
-            .publisher
-            .sync_file(&file)
-            .map_err(StoreError::io("write", staged.path()))?;
+        file.sync().map_err(StoreError::io("write", staged.path()))?;
         publish(inner, &staged, &digest)
     };
     store.with(synced).await?;

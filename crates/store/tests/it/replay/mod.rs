@@ -1,0 +1,325 @@
+//! Crash replay: a workload is recorded change by change, and for every prefix of the record the folders that a
+//! crash could leave there are built, opened and checked.
+//!
+//! Three kinds of crash: the process is killed (everything up to there was done), the power goes and only what was
+//! fsynced is there, the power goes and some of the rest is there too. After each the store must hold what it had
+//! acknowledged and nothing that dangles, and the same workload once more must end as it should. Seeded defects
+//! show that the test can fail.
+
+mod check;
+mod model;
+mod workload;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use landfall_hash::HashService;
+use landfall_store::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder, Store};
+
+use self::check::{Between, Broken, check, resume};
+use self::model::{Model, Random, Survival, Tree};
+use self::workload::{Begun, Content, STEPS, State, Step, states};
+use crate::{hash, options};
+
+#[derive(Default)]
+struct Tape(Mutex<Vec<Change>>);
+
+impl Recorder for Tape {
+    fn note(&self, change: Change) {
+        self.0.lock().unwrap().push(change);
+    }
+}
+
+impl Tape {
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// A run of the workload.
+struct Recording {
+    changes: Vec<Change>,
+    /// How many changes had been made when each state was reached: after opening, after each step.
+    reached: Vec<usize>,
+    begun: Begun,
+}
+
+struct Replay {
+    content: Content,
+    states: Vec<State>,
+    hash: HashService,
+    /// The folder that all crashed stores are built in, one at a time.
+    folder: tempfile::TempDir,
+    seen: HashSet<u64>,
+}
+
+/// Memory where there is some to be had: the test makes thousands of folders, and fsyncs.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+async fn record(root: &Path, hash: &HashService, content: &Content, steps: &[Step]) -> Recording {
+    let tape = Arc::new(Tape::default());
+    let options = DirectoryOptions {
+        durability: Durability::Full,
+        ..options()
+    };
+    let recorder: Arc<dyn Recorder> = Arc::clone(&tape) as _;
+    let store = DirectoryStore::open_recorded(root, hash.clone(), options, recorder)
+        .await
+        .unwrap();
+    let mut reached = vec![tape.len()];
+    let mut begun = Begun::new();
+    for step in steps {
+        step.run(&store, content, &mut begun).await;
+        reached.push(tape.len());
+    }
+    let changes = tape.0.lock().unwrap().clone();
+    Recording {
+        changes,
+        reached,
+        begun,
+    }
+}
+
+impl Recording {
+    /// What a crash after so many changes may leave.
+    fn between<'a>(&self, states: &'a [State], changes: usize) -> Between<'a> {
+        let acknowledged = self.reached.iter().filter(|reached| **reached <= changes).count();
+        let before = acknowledged.saturating_sub(1);
+        let under_way = usize::from(acknowledged > 0);
+        Between {
+            before: &states[before],
+            after: states.get(before + under_way).unwrap_or(&states[before]),
+        }
+    }
+}
+
+impl Replay {
+    fn new() -> Self {
+        Self {
+            content: Content::new(),
+            states: states(),
+            hash: hash(),
+            folder: folder(),
+            seen: HashSet::new(),
+        }
+    }
+
+    async fn record(&self) -> Recording {
+        let root = folder();
+        record(root.path(), &self.hash, &self.content, STEPS).await
+    }
+
+    /// A folder as the crash left it; `None` when just this was looked at before.
+    fn build(&mut self, tree: &Tree) -> Option<PathBuf> {
+        if !self.seen.insert(tree.fingerprint()) {
+            return None;
+        }
+        let root = self.folder.path().join("root");
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir(&root).unwrap();
+        tree.write(&root);
+        Some(root)
+    }
+
+    async fn open(&self, root: &Path) -> Result<DirectoryStore, String> {
+        DirectoryStore::open(root, self.hash.clone(), options())
+            .await
+            .map_err(|error| format!("does not open: {error}"))
+    }
+
+    /// Opens a crashed store and looks at everything.
+    async fn look(&mut self, tree: &Tree, allowed: &Between<'_>) -> Result<Option<DirectoryStore>, String> {
+        let Some(root) = self.build(tree) else {
+            return Ok(None);
+        };
+        let store = self.open(&root).await?;
+        check(&store, &root, &self.content, allowed).await?;
+        Ok(Some(store))
+    }
+
+    /// Takes up what was begun, then does everything once more.
+    async fn go_on(&self, store: &dyn Store, begun: &Begun) -> Broken {
+        resume(store, &self.content, begun).await?;
+        for step in STEPS {
+            step.run(store, &self.content, &mut Begun::new()).await;
+        }
+        self.check_end(store).await
+    }
+
+    /// A killed store is opened and told to do these steps; then the power goes, with nothing kept that was not
+    /// synced.
+    async fn ask_again(&mut self, model: &Model, steps: &[Step], before: &State, after: &State) -> Broken {
+        self.seen.clear();
+        let root = self.build(&model.crash(Survival::All)).ok_or("seen")?;
+        let again = record(&root, &self.hash, &self.content, steps).await;
+        let mut model = model.clone();
+        again.changes.iter().for_each(|change| model.apply(change));
+        let tree = model.crash(Survival::Synced);
+        self.look(&tree, &Between { before, after }).await.map(|_| ())
+    }
+
+    async fn check_end(&self, store: &dyn Store) -> Broken {
+        let end = self.states.last().unwrap();
+        let allowed = Between {
+            before: end,
+            after: end,
+        };
+        check(store, &self.folder.path().join("root"), &self.content, &allowed).await
+    }
+
+    /// Every crash of one kind; the first broken promise, with the change before which it happened.
+    async fn run(&mut self, recording: &Recording, seed: Option<u64>, is_killed: bool) -> Broken {
+        let states = self.states.clone();
+        let mut model = Model::new();
+        for done in 0..=recording.changes.len() {
+            let survival = match seed {
+                _ if is_killed => Survival::All,
+                None => Survival::Synced,
+                Some(seed) => Survival::Some(Random(seed << 32 | done as u64)),
+            };
+            let allowed = recording.between(&states, done);
+            let tree = model.crash(survival);
+            let found = match self.look(&tree, &allowed).await {
+                // Every other one is enough: going on takes as long as all the rest.
+                Ok(Some(store)) if done % 2 == 0 => self.go_on(&store, &recording.begun).await,
+                other => other.map(|_| ()),
+            };
+            found.map_err(|error| {
+                let next = recording.changes.get(done);
+                format!("a crash after {done} changes, before {next:?}: {error}")
+            })?;
+            if let Some(change) = recording.changes.get(done) {
+                model.apply(change);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn killed_anywhere() {
+    let mut replay = Replay::new();
+    let recording = replay.record().await;
+    assert!(recording.changes.len() > 300, "{}", recording.changes.len());
+    replay.run(&recording, None, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn power_gone_anywhere_and_nothing_kept_but_what_was_synced() {
+    let mut replay = Replay::new();
+    let recording = replay.record().await;
+    replay.run(&recording, None, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn power_gone_anywhere_and_some_of_the_rest_kept() {
+    let mut replay = Replay::new();
+    let recording = replay.record().await;
+    for seed in 1..=2 {
+        replay.run(&recording, Some(seed), false).await.unwrap();
+    }
+}
+
+/// What the killed process had done and not synced is no more durable for having been found by the next one: the
+/// client asks again for what it had no answer to, or for the opposite, is told that it is so, and the power goes.
+#[tokio::test]
+async fn killed_then_asked_again_then_power_gone() {
+    let mut replay = Replay::new();
+    let recording = replay.record().await;
+    let mut model = Model::new();
+    for (done, change) in recording.changes.iter().enumerate() {
+        model.apply(change);
+        let Some(at) = recording.reached.iter().rposition(|reached| *reached <= done + 1) else {
+            continue;
+        };
+        let Some(under_way) = STEPS.get(at) else {
+            break;
+        };
+        let (before, after) = (replay.states[at].clone(), replay.states[at + 1].clone());
+        let retried = replay.ask_again(&model, std::slice::from_ref(under_way), &after, &after);
+        let told = retried.await;
+        told.unwrap_or_else(|error| panic!("killed after {change:?} ({done}), then {under_way:?}: {error}"));
+        if matches!(under_way, Step::DeleteManifest(..)) {
+            continue;
+        }
+        let mut mixed = after;
+        mixed.tags.extend(&before.tags);
+        let told = replay
+            .ask_again(&model, &reassert(&before), &before, &mixed)
+            .await;
+        told.unwrap_or_else(|error| panic!("killed after {change:?} ({done}), then tags set: {error}"));
+    }
+}
+
+/// Puts every tag where it was.
+fn reassert(state: &State) -> Vec<Step> {
+    let tags = state.tags.iter();
+    tags.map(|((place, tag), manifest)| Step::SetTag(*place, tag, *manifest))
+        .collect()
+}
+
+/// The same run with a defect in it: the test must find each.
+async fn with_defect(is_killed: bool, defect: impl Fn(&mut Recording)) -> String {
+    let mut replay = Replay::new();
+    let mut recording = replay.record().await;
+    defect(&mut recording);
+    let found = replay.run(&recording, None, is_killed).await;
+    found.expect_err("the defect was not found")
+}
+
+/// Takes changes out of a recording, as if they had never been made.
+fn without(recording: &mut Recording, drop: impl Fn(&Change) -> bool) {
+    let dropped: Vec<bool> = recording.changes.iter().map(drop).collect();
+    for reached in &mut recording.reached {
+        *reached -= dropped[..*reached].iter().filter(|dropped| **dropped).count();
+    }
+    let mut dropped = dropped.into_iter();
+    recording.changes.retain(|_| dropped.next() == Some(false));
+}
+
+#[tokio::test]
+async fn files_that_are_not_synced_are_noticed() {
+    let found = with_defect(false, |recording| {
+        without(
+            recording,
+            |change| matches!(change, Change::SyncFile(path) if path.starts_with("uploads")),
+        );
+    })
+    .await;
+    assert!(found.contains("has other bytes"), "{found}");
+}
+
+#[tokio::test]
+async fn folders_that_are_not_synced_are_noticed() {
+    for (part, wanted) in [
+        ("_tags", "the tag"),
+        ("_manifests/sha256", "manifest"),
+        ("_blobs/sha256", "blob"),
+    ] {
+        let found = with_defect(false, |recording| {
+            without(
+                recording,
+                |change| matches!(change, Change::SyncFolder(path) if path.ends_with(part)),
+            );
+        })
+        .await;
+        assert!(found.contains(wanted), "{part}: {found}");
+    }
+}
+
+/// A manifest that is removed before the tags that point at it.
+#[tokio::test]
+async fn a_wrong_order_is_noticed() {
+    let found = with_defect(true, |recording| {
+        let of = |change: &Change, part| matches!(change, Change::Remove(path) if path.parent().unwrap().ends_with(part));
+        let changes = &mut recording.changes;
+        let manifest = changes.iter().rposition(|change| of(change, "_manifests/sha256")).unwrap();
+        let tag = changes[..manifest].iter().rposition(|change| of(change, "_tags")).unwrap();
+        changes[tag..=manifest].rotate_right(1);
+    })
+    .await;
+    assert!(found.contains("dangles"), "{found}");
+}
