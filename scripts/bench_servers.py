@@ -156,7 +156,7 @@ class DockerRegistry:
 
     def add_repositories(self, root, image, count):
         for name in repository_names(count):
-            (root / "docker/registry/v2/repositories" / name / "_manifests").mkdir(parents=True)
+            (root / "docker/registry/v2/repositories" / name / "_layers").mkdir(parents=True)
 
 
 class Zot:
