@@ -5,6 +5,7 @@
 //! whether the root holds ten images or a million.
 
 mod blobs;
+mod cached;
 mod layout;
 mod listing;
 mod lock;
@@ -228,6 +229,9 @@ impl Store for DirectoryStore {
     }
 
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
+        if let Some(content) = self.inner.cached_blob(repository, digest) {
+            return Ok(content.len());
+        }
         let (repository, digest) = (repository.clone(), *digest);
         self.with(move |inner| {
             inner
@@ -238,6 +242,9 @@ impl Store for DirectoryStore {
     }
 
     async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
+        if let Some(content) = self.inner.cached_blob(repository, digest) {
+            return Ok(content);
+        }
         let (repository, digest) = (repository.clone(), *digest);
         self.with(move |inner| inner.open_blob(&repository, &digest))
             .await
