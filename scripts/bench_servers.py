@@ -253,7 +253,8 @@ def build_zot():
     shutil.copytree(json.loads(told.stdout)["Dir"], source)
     subprocess.run(["chmod", "-R", "u+w", str(source)], check=True)
     PEERS.mkdir(parents=True, exist_ok=True)
-    build = ["go", "build", "-mod=mod", "-tags", "containers_image_openpgp", "-o", str(binary), "./cmd/zot"]
+    # Without symbols, as its own Makefile builds releases.
+    build = ["go", "build", "-mod=mod", "-ldflags", "-s -w", "-tags", "containers_image_openpgp", "-o", str(binary), "./cmd/zot"]
     subprocess.run(build, cwd=source, check=True, env={**os.environ, "GOFLAGS": "-modcacherw"})
     shutil.rmtree(source)
     return str(binary)
