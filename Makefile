@@ -20,12 +20,14 @@ test: test-fast
 test-fast:
 	$(CARGO) test --workspace -- --skip peers::
 
-## The table of docs/performance.md. `make bench ROUNDS=1` for a quick look.
+## The tables of docs/performance.md: save and load, then serving. `make bench ROUNDS=1 SERVE_ROUNDS=1` for a quick look.
 ROUNDS ?= 5
+SERVE_ROUNDS ?= 3
 bench:
 	scripts/peers
 	$(CARGO) build --release --package landfall
 	scripts/bench --rounds $(ROUNDS)
+	scripts/bench-serve --rounds $(SERVE_ROUNDS)
 
 ## A long run: saves and loads killed KILLS times each (some 0.2 s a kill).
 KILLS ?= 2000

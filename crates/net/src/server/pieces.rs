@@ -49,7 +49,7 @@ impl Pieces {
     ) -> Poll<io::Result<Bytes>> {
         let len = usize::try_from(len).unwrap_or(PIECE).min(PIECE);
         if self.pending.is_none() {
-            let mut buffer = self.spare.take();
+            let mut buffer = self.spare.take(len);
             if let Some(read) = read_cached(file, &mut buffer[..len], offset) {
                 return Poll::Ready(self.spare.fill(buffer, read));
             }
@@ -89,9 +89,12 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 impl Spare {
-    fn take(&self) -> Box<[u8]> {
+    /// A buffer of at least this length. Of no more than is asked for: most files that are read are small, and their
+    /// first piece is all of them.
+    fn take(&self, len: usize) -> Box<[u8]> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        kept.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice())
+        kept.filter(|kept| kept.len() >= len)
+            .unwrap_or_else(|| vec![0; len].into_boxed_slice())
     }
 
     fn fill(&self, buffer: Box<[u8]>, len: usize) -> io::Result<Bytes> {

@@ -62,13 +62,7 @@ impl Inner {
             tracing::warn!(%repository, %digest, "a blob that the repository holds has no bytes");
             return Err(StoreError::blob(digest));
         };
-        let len = file.metadata().map_err(StoreError::io("look at", &path))?.len();
-        Ok(Content::Extent(Extent {
-            file: Arc::new(file),
-            path: path.into(),
-            offset: 0,
-            len,
-        }))
+        content(file, &path).map_err(StoreError::io("look at", &path))
     }
 
     pub(super) fn find_holder(
@@ -153,6 +147,17 @@ impl Inner {
             None => Ok(()),
         }
     }
+}
+
+/// All of an open blob.
+pub(super) fn content(file: File, path: &Path) -> io::Result<Content> {
+    let len = file.metadata()?.len();
+    Ok(Content::Extent(Extent {
+        file: Arc::new(file),
+        path: path.into(),
+        offset: 0,
+        len,
+    }))
 }
 
 /// Reads a small file whole; `None` where there is none.

@@ -5,6 +5,7 @@
 //! whether the root holds ten images or a million.
 
 mod blobs;
+mod cached;
 mod collect;
 mod disk;
 mod history;
@@ -293,6 +294,9 @@ impl Store for DirectoryStore {
     }
 
     async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError> {
+        if let Some(content) = self.inner.cached_blob(repository, digest) {
+            return Ok(content);
+        }
         let (repository, digest) = (repository.clone(), *digest);
         self.with(move |inner| inner.open_blob(&repository, &digest))
             .await
