@@ -2,13 +2,20 @@
 
 use std::error::Error;
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyDataStream, BodyExt as _};
 use landfall_store::ByteStream;
+
+use crate::budget::Claim;
+use crate::reply::Failure;
 
 /// What is read of a body that nobody wants, so that the sender can read our refusal.
 const MAX_DRAINED: usize = 1024 * 1024;
@@ -20,6 +27,43 @@ pub trait RequestBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Syn
 
 impl<B> RequestBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin
 {}
+
+/// A body whose bytes are counted as they come.
+pub(crate) struct Counted<B> {
+    body: B,
+    count: Arc<AtomicU64>,
+}
+
+impl<B> Counted<B> {
+    pub(crate) fn new(body: B, count: Arc<AtomicU64>) -> Self {
+        Self { body, count }
+    }
+}
+
+impl<B: RequestBody> Body for Counted<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            self.count.fetch_add(len as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// The body as bytes on their way. A sender that is silent for too long has broken off: it must not hold an upload
 /// for ever.
@@ -66,13 +110,16 @@ pub(crate) enum Rejected {
     TooLarge,
     /// The sender broke off.
     Broken(io::Error),
+    /// There is no memory for it now.
+    Busy(Failure),
 }
 
-/// The whole body, if it is no larger than `limit`, with or without a Content-Length.
+/// The whole body, if it is no larger than `limit`, with or without a Content-Length; `claim` covers it as it grows.
 pub(crate) async fn whole<B: RequestBody>(
     body: &mut B,
     limit: usize,
     patience: Duration,
+    claim: &mut Claim,
 ) -> Result<Bytes, Rejected> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Rejected::TooLarge);
@@ -84,6 +131,9 @@ pub(crate) async fn whole<B: RequestBody>(
         if whole.len() + piece.len() > limit {
             return Err(Rejected::TooLarge);
         }
+        // What the buffer grows to, not what was announced: whoever announces and does not send has claimed nothing.
+        let grown = (whole.len() + piece.len()).next_power_of_two().min(limit);
+        claim.cover(grown).await.map_err(Rejected::Busy)?;
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
@@ -111,7 +161,18 @@ mod tests {
 
     use super::*;
 
+    use crate::budget::Budget;
+
     const SECOND: Duration = Duration::from_secs(1);
+
+    async fn whole<B: RequestBody>(
+        body: &mut B,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Bytes, Rejected> {
+        let budget = Budget::new(1 << 20, SECOND);
+        super::whole(body, limit, patience, &mut budget.claim()).await
+    }
 
     #[tokio::test]
     async fn a_limit_holds_with_and_without_a_length() {

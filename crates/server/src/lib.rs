@@ -6,6 +6,7 @@
 mod auth;
 mod blobs;
 mod body;
+mod budget;
 mod clock;
 mod error;
 mod failure;
@@ -14,18 +15,23 @@ mod fallback;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
+mod health;
 mod listing;
 mod log;
 mod manifests;
+pub mod metrics;
 mod missing;
 mod ns;
 mod path;
 mod query;
 mod range;
+mod rate;
+mod recent;
 mod referrers;
 mod registry;
 mod reply;
 mod serve;
+mod status;
 mod tls;
 mod uploads;
 pub mod wanted;
@@ -34,12 +40,14 @@ pub use auth::{Access, Htpasswd, Identity};
 pub use body::RequestBody;
 pub use clock::rfc3339;
 pub use error::ServerError;
+pub use log::Ending;
+pub use metrics::Metrics;
 pub use path::{PathError, Route};
 pub use range::{
     ChunkRange, ChunkRangeError, WantedRange, chunk as parse_chunk_range, wanted_range as parse_range,
 };
 pub use registry::{Peer, Registry, RegistryOptions};
 pub use reply::{Body, Reply};
-pub use serve::serve;
+pub use serve::{serve, serve_status};
 pub use tls::{SelfSigned, self_signed};
 pub use wanted::{Wanted, WantedImage};

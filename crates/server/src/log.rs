@@ -1,69 +1,309 @@
-//! The access log: one line per request, through `tracing`, under the target `landfall::access`.
+//! The access log: one line per request, when its answer has been sent or has broken off, through `tracing` under
+//! the target `landfall::access`; what has changed something stands under `landfall::audit` too.
 //!
-//! Never a header, never a query, and of an upload's name only the beginning: whoever knows the whole can write.
+//! Never a query, never a header that could hold a secret, and of an upload's name only the beginning: whoever knows
+//! the whole can write. What clients make up (paths, agents, names of users) is shown in printable ASCII, cut.
 
-use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use landfall_oci::Repository;
 
 use crate::auth::Identity;
+use crate::metrics::{Endpoint, Metrics, Observation};
+use crate::path::{PathError, Route};
+use crate::query::Query;
 use crate::registry::Peer;
-use crate::reply::Reply;
+use crate::reply::{Body, CONTENT_DIGEST, OCI_TAG, Reply};
 
 /// Characters of an upload's name that are shown.
 const SHOWN: usize = 8;
+/// Bytes of a path, an agent or a user's name that are shown.
+const MAX_SHOWN: usize = 512;
+/// What is logged for a client that left before it was answered; nginx's number.
+const LEFT: u16 = 499;
 
-/// What is known of a request while it runs.
-pub(crate) struct AccessLine {
+/// A request, from its head to the end of its answer. When it is dropped, it is counted and logged.
+pub(crate) struct Exchange {
+    metrics: Arc<Metrics>,
+    endpoint: Endpoint,
+    id: String,
     started: Instant,
-    client: SocketAddr,
+    peer: Peer,
     method: Method,
-    path: String,
-    received: Option<u64>,
-    agent: String,
+    uri: Uri,
+    agent: Option<HeaderValue>,
+    sent_type: Option<HeaderValue>,
+    credential: bool,
+    subject: Subject,
+    identity: Identity,
+    received: Arc<AtomicU64>,
+    answer: Option<Answer>,
+    /// Bytes of the body, and whether these are all.
+    sent: (u64, bool),
 }
 
-impl AccessLine {
-    pub(crate) fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+/// What a request is about, and what it does to it.
+#[derive(Default)]
+struct Subject {
+    action: &'static str,
+    repository: Option<Repository>,
+    reference: Option<String>,
+}
+
+/// What is known of an answer once its head is made.
+struct Answer {
+    status: StatusCode,
+    digest: Option<HeaderValue>,
+    media_type: Option<HeaderValue>,
+    tags: Vec<HeaderValue>,
+}
+
+/// The part of an answer that waits for its end. Whoever sends a [`Reply`] can [take](Ending::take) it and say how it
+/// ended; one that is not taken counts as sent whole when the reply is dropped.
+#[derive(Clone)]
+pub struct Ending(Arc<Mutex<Option<Exchange>>>);
+
+impl Ending {
+    /// Takes it out of a reply.
+    pub fn take(reply: &mut Reply) -> Option<Self> {
+        reply.extensions_mut().remove()
+    }
+
+    /// The answer's body ended after so many bytes; `complete` where those are all.
+    pub fn ended(self, bytes: u64, complete: bool) {
+        let mut exchange = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut exchange) = exchange.take() {
+            exchange.sent = (bytes, complete);
+        }
+    }
+}
+
+impl Exchange {
+    pub(crate) fn begin<B>(
+        request: &Request<B>,
+        route: &Result<Route, PathError>,
+        peer: Peer,
+        id: String,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let header = |name| request.headers().get(name).cloned();
+        let endpoint = Endpoint::of(route);
+        metrics.begin(endpoint);
         Self {
+            metrics: Arc::clone(metrics),
+            endpoint,
+            id,
             started: Instant::now(),
-            client: peer.addr,
+            peer,
             method: request.method().clone(),
-            path: shown(request.uri().path()),
-            received: header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok()),
-            agent: header(header::USER_AGENT).unwrap_or_default().to_owned(),
+            uri: request.uri().clone(),
+            agent: header(header::USER_AGENT),
+            sent_type: header(header::CONTENT_TYPE),
+            credential: request.headers().contains_key(header::AUTHORIZATION),
+            subject: subject(route, request.method(), request.uri()),
+            identity: Identity::anonymous(),
+            received: Arc::default(),
+            answer: None,
+            sent: (0, false),
         }
     }
 
-    pub(crate) fn end(&mut self, identity: &Identity, reply: &Reply) {
-        let length = reply.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()).unwrap_or("0");
-        let bytes = if self.method == Method::HEAD { "0" } else { length };
-        tracing::info!(
-            target: "landfall::access",
-            client = %self.client,
-            user = identity.name().unwrap_or("-"),
-            method = %self.method,
-            path = %self.path,
-            status = reply.status().as_u16(),
-            bytes,
-            received = self.received.unwrap_or_default(),
-            ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            agent = %self.agent,
-        );
+    /// What the bytes of the request's body are to be added to.
+    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    /// The answer is made. It carries the rest of this along until it has been sent.
+    pub(crate) fn answered(mut self, identity: Identity, reply: &mut Reply) {
+        let header = |name| reply.headers().get(name).cloned();
+        self.identity = identity;
+        self.answer = Some(Answer {
+            status: reply.status(),
+            digest: header(CONTENT_DIGEST),
+            media_type: header(header::CONTENT_TYPE),
+            tags: reply.headers().get_all(OCI_TAG).iter().cloned().collect(),
+        });
+        let length = match reply.body() {
+            Body::Empty => 0,
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Extent(extent) => extent.len,
+        };
+        self.sent = (length, true);
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            reply.headers_mut().insert("x-request-id", id);
+        }
+        let ending = Ending(Arc::new(Mutex::new(Some(self))));
+        reply.extensions_mut().insert(ending);
+    }
+
+    fn status(&self) -> u16 {
+        self.answer.as_ref().map_or(LEFT, |answer| answer.status.as_u16())
+    }
+
+    /// What was done in the end: a mount that could not be had became an upload.
+    fn action(&self) -> &'static str {
+        match self.subject.action {
+            "mount" if self.status() != 201 => "push",
+            action => action,
+        }
+    }
+
+    /// Whether something is other than it was.
+    fn has_changed(&self) -> bool {
+        let done = match self.action() {
+            "push" | "mount" => self.status() == 201,
+            "delete" => self.status() == 202,
+            _ => false,
+        };
+        // A chunk, and an upload begun or thrown away, change nothing that anybody could pull.
+        done && self.answer.is_some()
+    }
+
+    fn log(&self) {
+        let answer = self.answer.as_ref();
+        let shown_header = |value: Option<&HeaderValue>| value.map(|value| shown(value.as_bytes()));
+        let digest = shown_header(answer.and_then(|answer| answer.digest.as_ref()));
+        let media_type = match self.method {
+            Method::GET | Method::HEAD => answer.and_then(|answer| answer.media_type.as_ref()),
+            _ => self.sent_type.as_ref(),
+        };
+        let media_type = shown_header(media_type);
+        let user = shown(self.identity.name().unwrap_or("-").as_bytes());
+        let tags: Vec<String> = answer.map_or_else(Vec::new, |answer| {
+            answer.tags.iter().map(|tag| shown(tag.as_bytes())).collect()
+        });
+        let tags = (!tags.is_empty()).then(|| tags.join(" "));
+        macro_rules! line {
+            ($target:literal) => {
+                tracing::info!(
+                    target: $target,
+                    id = %self.id,
+                    client = %self.peer.addr,
+                    user = %user,
+                    method = %self.method,
+                    path = %path(&self.uri),
+                    action = self.action(),
+                    repository = self.subject.repository.as_ref().map(Repository::as_str),
+                    reference = self.subject.reference.as_deref(),
+                    tags = tags.as_deref(),
+                    digest = digest.as_deref(),
+                    media_type = media_type.as_deref(),
+                    status = self.status(),
+                    bytes = self.sent.0,
+                    complete = self.sent.1,
+                    received = self.received.load(Ordering::Relaxed),
+                    ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                    agent = %self.agent.as_ref().map_or_else(String::new, |agent| shown(agent.as_bytes())),
+                );
+            };
+        }
+        line!("landfall::access");
+        if self.has_changed() {
+            line!("landfall::audit");
+        }
     }
 }
 
-fn shown(path: &str) -> String {
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.metrics.end(&Observation {
+            endpoint: self.endpoint,
+            method: &self.method,
+            status: self.answer.as_ref().map(|answer| answer.status),
+            took: self.started.elapsed(),
+            received: self.received.load(Ordering::Relaxed),
+            sent: self.sent.0,
+            complete: self.sent.1,
+            credential: self.credential,
+        });
+        let wanted = tracing::enabled!(target: "landfall::access", tracing::Level::INFO)
+            || tracing::enabled!(target: "landfall::audit", tracing::Level::INFO);
+        if wanted {
+            self.log();
+        }
+    }
+}
+
+fn subject(route: &Result<Route, PathError>, method: &Method, uri: &Uri) -> Subject {
+    let Ok(route) = route else {
+        return Subject {
+            action: "other",
+            ..Subject::default()
+        };
+    };
+    let change = |otherwise| match *method {
+        Method::GET | Method::HEAD => otherwise,
+        Method::DELETE => "delete",
+        _ => "push",
+    };
+    let of = |action, repository: &Repository, reference: Option<String>| Subject {
+        action,
+        repository: Some(repository.clone()),
+        reference,
+    };
+    match route {
+        Route::Base => Subject {
+            action: "login",
+            ..Subject::default()
+        },
+        Route::Catalog => Subject {
+            action: "list",
+            ..Subject::default()
+        },
+        Route::Tags(name) => of("list", name, None),
+        Route::Referrers(name, subject) => of("list", name, Some(subject.to_string())),
+        Route::Manifest(name, target) => of(change("pull"), name, Some(target.to_string())),
+        Route::Blob(name, digest) => of(change("pull"), name, Some(digest.to_string())),
+        Route::Uploads(name) => {
+            let query = Query::parse(uri.query());
+            // Only what is a digest: anything else in a query is nobody's business.
+            let digest = |key| {
+                query
+                    .get(key)
+                    .and_then(|text| text.parse::<landfall_oci::Digest>().ok())
+            };
+            match digest("mount") {
+                Some(digest) => of("mount", name, Some(digest.to_string())),
+                None => of("push", name, digest("digest").map(|digest| digest.to_string())),
+            }
+        }
+        // Throwing an upload away deletes nothing.
+        Route::Upload(name, _) => of("push", name, None),
+        _ => Subject {
+            action: "other",
+            ..Subject::default()
+        },
+    }
+}
+
+/// The path without its query, and without the name of an upload.
+fn path(uri: &Uri) -> String {
+    let path = uri.path();
     match path.rsplit_once("/blobs/uploads/") {
         Some((before, id)) => {
             let id: String = id.chars().take(SHOWN).collect();
-            format!("{before}/blobs/uploads/{id}")
+            shown(format!("{before}/blobs/uploads/{id}").as_bytes())
         }
-        None => path.to_owned(),
+        None => shown(path.as_bytes()),
     }
+}
+
+/// Printable ASCII and nothing else, so that no client can write a line of its own or move a terminal's cursor.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().min(MAX_SHOWN));
+    for byte in bytes.iter().take(MAX_SHOWN) {
+        match byte {
+            b' '..=b'~' if *byte != b'\\' => text.push(char::from(*byte)),
+            _ => text.extend(byte.escape_ascii().map(char::from)),
+        }
+    }
+    if bytes.len() > MAX_SHOWN {
+        text.push_str("...");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -72,8 +312,22 @@ mod tests {
 
     #[test]
     fn the_name_of_an_upload_is_a_secret() {
-        let path = "/v2/a/blobs/uploads/0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0";
-        assert_eq!(shown(path), "/v2/a/blobs/uploads/0f1e2d3c");
-        assert_eq!(shown("/v2/a/manifests/x"), "/v2/a/manifests/x");
+        let path = |text: &str| path(&text.parse().unwrap());
+        let whole = "/v2/a/blobs/uploads/0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0";
+        assert_eq!(path(whole), "/v2/a/blobs/uploads/0f1e2d3c");
+        assert_eq!(
+            path(&format!("{whole}?digest=x&_state=y")),
+            "/v2/a/blobs/uploads/0f1e2d3c"
+        );
+        assert_eq!(path(&format!("{whole}/")), "/v2/a/blobs/uploads/0f1e2d3c");
+        assert_eq!(path("/v2/a/manifests/x?token=y"), "/v2/a/manifests/x");
+    }
+
+    #[test]
+    fn what_clients_make_up_stays_on_its_line() {
+        assert_eq!(shown(b"docker/1 (\"x\" 'y')"), "docker/1 (\"x\" 'y')");
+        assert_eq!(shown(b"a\nb\r\x1b[2J\x7f\\n"), r"a\nb\r\x1b[2J\x7f\\n");
+        assert_eq!(shown("\u{202e}ü".as_bytes()), r"\xe2\x80\xae\xc3\xbc");
+        assert_eq!(shown(&[b'x'; 600]), "x".repeat(512) + "...");
     }
 }

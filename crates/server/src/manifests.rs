@@ -4,12 +4,13 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use landfall_hash::digest;
 use landfall_oci::{
-    Algorithm, Digest, ErrorCode, MAX_MANIFEST_BYTES, ManifestError, MediaType, RawManifest, Repository, Tag,
-    Target,
+    Algorithm, Descriptor, Digest, ErrorCode, MAX_MANIFEST_BYTES, ManifestError, MediaType, RawManifest,
+    Repository, Tag, Target,
 };
 use landfall_store::{PutManifest, StoreError, Unchecked, What};
 
 use crate::body::{Rejected, RequestBody, whole};
+use crate::budget::Claim;
 use crate::gate::Action;
 use crate::ns::Candidate;
 use crate::registry::{Call, Registry, first_found};
@@ -44,44 +45,60 @@ impl Registry {
         candidates: &[Candidate],
     ) -> Result<Reply, Failure> {
         let nowhere = || Failure::from(StoreError::NotFound(What::Manifest(target.clone())));
-        // Without the bytes where they are not wanted, or perhaps not.
-        if call.is_head() || call.header(header::IF_NONE_MATCH).is_some() {
-            let (candidate, found) = first_found!(
-                candidates,
-                name => self.store.stat_manifest(name, target).await,
-                nowhere()
-            )?;
-            self.note_found(call, name, target, (&candidate, &found.media_type, &found.digest));
-            if call.has(&etag(&found.digest)) {
-                return Ok(call
-                    .found(&candidate, StatusCode::NOT_MODIFIED, &found.digest)
-                    .bare());
-            }
-            if call.is_head() {
-                return Ok(call
-                    .found(&candidate, StatusCode::OK, &found.digest)
-                    .header(header::CONTENT_TYPE, found.media_type.as_str())
-                    .len(found.size)
-                    .bare());
-            }
-        }
-        // One look-up: headers and bytes are of one manifest, however often the tag moves.
-        let (candidate, manifest) = first_found!(
+        let (candidate, found) = first_found!(
             candidates,
-            name => self.store.manifest(name, target).await,
+            name => self.store.stat_manifest(name, target).await,
             nowhere()
         )?;
-        self.note_found(
-            call,
-            name,
-            target,
-            (&candidate, &manifest.media_type, &manifest.digest),
-        );
+        self.note_found(call, name, target, (&candidate, &found.media_type, &found.digest));
+        if call.has(&etag(&found.digest)) {
+            return Ok(call
+                .found(&candidate, StatusCode::NOT_MODIFIED, &found.digest)
+                .bare());
+        }
+        if call.is_head() {
+            return Ok(call
+                .found(&candidate, StatusCode::OK, &found.digest)
+                .header(header::CONTENT_TYPE, found.media_type.as_str())
+                .len(found.size)
+                .bare());
+        }
+        let manifest = self.load(&candidate.repository, target, found).await?;
         Ok(call
             .found(&candidate, StatusCode::OK, &manifest.digest)
             .header(header::CONTENT_TYPE, manifest.media_type.as_str())
             .len(manifest.bytes.len() as u64)
             .body(Body::Bytes(manifest.bytes)))
+    }
+
+    /// The manifest that `found` describes, which the store has just said to be in the repository: from memory, or
+    /// from the store. Headers and bytes are of one manifest, however often the tag moves meanwhile.
+    async fn load(
+        &self,
+        name: &Repository,
+        target: &Target,
+        found: Descriptor,
+    ) -> Result<RawManifest, Failure> {
+        let known = |bytes| RawManifest {
+            media_type: found.media_type.clone(),
+            digest: found.digest,
+            bytes,
+        };
+        if let Some(bytes) = self.recent.get(&found.digest) {
+            return Ok(known(bytes));
+        }
+        let mut claim = self.budget.claim();
+        let size = usize::try_from(found.size).unwrap_or(MAX_MANIFEST_BYTES);
+        claim.cover(size.min(MAX_MANIFEST_BYTES)).await?;
+        // Somebody may have read it while this request waited.
+        if let Some(bytes) = self.recent.get(&found.digest) {
+            return Ok(known(bytes));
+        }
+        let mut manifest = self.store.manifest(name, target).await?;
+        // The tag may point at a larger one by now.
+        claim.cover(manifest.bytes.len()).await?;
+        manifest.bytes = self.recent.keep(manifest.digest, manifest.bytes, claim);
+        Ok(manifest)
     }
 
     pub(crate) async fn put_manifest<B: RequestBody>(
@@ -93,7 +110,9 @@ impl Registry {
     ) -> Result<Reply, Failure> {
         self.permit(call, Action::Push, name)?;
         let parameters = tag_parameters(call)?;
-        let (manifest, subject) = self.receive(call, target, body).await?;
+        // Held until the store has it.
+        let mut claim = self.budget.claim();
+        let (manifest, subject) = self.receive(call, target, body, &mut claim).await?;
         let mut tags = parameters.clone();
         if let Target::Tag(tag) = target
             && !tags.contains(tag)
@@ -134,14 +153,15 @@ impl Registry {
         call: &Call<'_>,
         target: &Target,
         body: &mut B,
+        claim: &mut Claim,
     ) -> Result<(RawManifest, Option<Digest>), Failure> {
-        let bytes =
-            whole(body, MAX_MANIFEST_BYTES, self.patience)
-                .await
-                .map_err(|rejected| match rejected {
-                    Rejected::TooLarge => ManifestError::TooLarge.into(),
-                    Rejected::Broken(source) => Failure::from(StoreError::Interrupted { source }),
-                })?;
+        let bytes = whole(body, MAX_MANIFEST_BYTES, self.patience, claim)
+            .await
+            .map_err(|rejected| match rejected {
+                Rejected::Busy(failure) => failure,
+                Rejected::TooLarge => ManifestError::TooLarge.into(),
+                Rejected::Broken(source) => Failure::from(StoreError::Interrupted { source }),
+            })?;
         let media_type = call.header(header::CONTENT_TYPE).map(MediaType::new);
         let wanted = match target {
             Target::Digest(digest) => Some(*digest),

@@ -14,6 +14,10 @@ pub enum Route {
     Base,
     /// `/healthz`
     Health,
+    /// `/readyz`
+    Ready,
+    /// `/metrics`
+    Metrics,
     /// `/v2/_catalog`
     Catalog,
     /// `/v2/<name>/tags/list`
@@ -54,6 +58,8 @@ impl Route {
         match path {
             "/v2" | "/v2/" => return Ok(Self::Base),
             "/healthz" => return Ok(Self::Health),
+            "/readyz" => return Ok(Self::Ready),
+            "/metrics" => return Ok(Self::Metrics),
             "/v2/_catalog" => return Ok(Self::Catalog),
             _ => {}
         }

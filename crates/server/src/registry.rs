@@ -1,22 +1,32 @@
 //! From a request to an answer: who asks, which endpoint, and what every answer has in common.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_oci::{Digest, ErrorCode, Repository};
 use landfall_store::Store;
 
 use crate::auth::{Access, Identity};
-use crate::body::{self, RequestBody};
+use crate::body::{self, Counted, RequestBody};
+use crate::budget::Budget;
 use crate::gate::{Action, Gate};
-use crate::log::AccessLine;
+use crate::health::Health;
+use crate::log::Exchange;
+use crate::metrics::{Exposition, Metrics};
 use crate::ns::{Candidate, candidates, namespace};
-use crate::path::Route;
+use crate::path::{PathError, Route};
 use crate::query::Query;
+use crate::rate::Rate;
+use crate::recent::Recent;
 use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers};
 use crate::wanted::{RecentIndexes, Wanted};
+
+/// How long a request waits for memory.
+const BUDGET_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +52,17 @@ pub struct RegistryOptions {
     pub patience: Duration,
     /// Where images that are asked for and not here are remembered, if they are.
     pub wanted: Option<Arc<Wanted>>,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether `/metrics` is answered beside the registry itself, to whoever is let in.
+    pub metrics_endpoint: bool,
+    /// How long requests are still taken after [`serve`](crate::serve) was told to stop, while `/readyz` says that
+    /// no more should come.
+    pub drain_delay: Duration,
+    /// Memory for manifests under way, together; requests beyond wait a little, then are told to come again.
+    pub manifest_memory: usize,
+    /// Requests a second that one client may make.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 impl Default for RegistryOptions {
@@ -53,6 +74,11 @@ impl Default for RegistryOptions {
             sparse: false,
             patience: Duration::from_secs(60),
             wanted: None,
+            metrics: Arc::default(),
+            metrics_endpoint: false,
+            drain_delay: Duration::ZERO,
+            manifest_memory: 64 << 20,
+            requests_per_second: None,
         }
     }
 }
@@ -65,6 +91,16 @@ pub struct Registry {
     pub(crate) patience: Duration,
     pub(crate) wanted: Option<Arc<Wanted>>,
     pub(crate) indexes: RecentIndexes,
+    pub(crate) budget: Budget,
+    pub(crate) recent: Recent,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) health: Health,
+    pub(crate) drain_delay: Duration,
+    metrics_endpoint: bool,
+    rate: Option<Rate>,
+    /// Tells requests of this process from those of others.
+    run: u32,
+    next: AtomicU64,
     access: Access,
 }
 
@@ -112,6 +148,20 @@ impl Registry {
     /// A registry over a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: RegistryOptions) -> Self {
+        if let Some(wanted) = options.wanted.clone() {
+            let help = "Images that were asked for and are not here.";
+            let count = move |text: &mut Exposition| text.gauge("landfall_wanted", help, wanted.len());
+            options.metrics.register(count);
+        }
+        let budget = Budget::new(options.manifest_memory, BUDGET_PATIENCE);
+        let watched = budget.clone();
+        options.metrics.register(move |text| {
+            let help = "Memory that manifests take which are under way or were read lately.";
+            text.gauge("landfall_manifest_memory_bytes", help, watched.claimed());
+        });
+        let mut run = [0; 4];
+        // Without randomness, the numbers of two runs look alike in the log: no reason not to run.
+        let _ = getrandom::fill(&mut run);
         Self {
             gate: Gate {
                 writable: store.writable() && !options.read_only,
@@ -121,6 +171,15 @@ impl Registry {
             patience: options.patience,
             wanted: options.wanted,
             indexes: RecentIndexes::default(),
+            recent: Recent::new(options.manifest_memory / 4),
+            budget,
+            metrics: options.metrics,
+            health: Health::default(),
+            drain_delay: options.drain_delay,
+            metrics_endpoint: options.metrics_endpoint,
+            rate: options.requests_per_second.map(Rate::new),
+            run: u32::from_le_bytes(run),
+            next: AtomicU64::new(1),
             access: options.access,
             store,
         }
@@ -128,10 +187,14 @@ impl Registry {
 
     /// Answers one request.
     pub async fn handle<B: RequestBody>(&self, request: Request<B>, peer: Peer) -> Reply {
-        let mut line = AccessLine::begin(&request, peer);
-        let (parts, mut body) = request.into_parts();
+        let route = Route::parse(request.uri().path());
+        let id = format!("{:08x}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
+        // However this ends, also with a client that leaves: it is counted and logged.
+        let exchange = Exchange::begin(&request, &route, peer, id, &self.metrics);
+        let (parts, body) = request.into_parts();
+        let mut body = Counted::new(body, exchange.received());
         let mut identity = Identity::anonymous();
-        let answer = self.answer(&parts, &mut body, &mut identity, peer).await;
+        let answer = self.answer(&parts, route, &mut body, &mut identity, peer).await;
         let mut reply = answer.unwrap_or_else(Failure::into_reply);
         common_headers(&mut reply);
         if parts.method == Method::HEAD {
@@ -142,21 +205,25 @@ impl Registry {
         if reply.status().is_client_error() && !parts.headers.contains_key(header::EXPECT) {
             body::drain(&mut body).await;
         }
-        line.end(&identity, &reply);
+        exchange.answered(identity, &mut reply);
         reply
     }
 
     async fn answer<B: RequestBody>(
         &self,
         parts: &http::request::Parts,
+        route: Result<Route, PathError>,
         body: &mut B,
         identity: &mut Identity,
         peer: Peer,
     ) -> Result<Reply, Failure> {
         let reading = parts.method == Method::GET || parts.method == Method::HEAD;
-        let route = Route::parse(parts.uri.path());
-        if route == Ok(Route::Health) {
-            return health(reading);
+        if let Ok(route @ (Route::Health | Route::Ready)) = &route {
+            return self.look(&parts.method, route).await;
+        }
+        if let Some(rate) = &self.rate {
+            let wait = rate.take(peer.addr.ip(), Instant::now());
+            wait.map_err(|seconds| Failure::too_many("too many requests", seconds))?;
         }
         *identity = self.access.identify(&parts.headers).await?;
         let query = Query::parse(parts.uri.query());
@@ -168,6 +235,9 @@ impl Registry {
             peer,
         };
         let route = route.map_err(|error| error.into_failure(reading))?;
+        if route == Route::Metrics && self.metrics_endpoint {
+            return self.look(&parts.method, &route).await;
+        }
         self.dispatch(&call, route, body).await
     }
 
@@ -196,8 +266,14 @@ impl Registry {
             (Route::Upload(name, id), "PATCH") => self.patch_upload(call, &name, &id, body).await,
             (Route::Upload(name, id), "PUT") => self.finish_upload(call, &name, &id, body).await,
             (Route::Upload(name, id), "DELETE") => self.cancel_upload(call, &name, &id).await,
+            (Route::Metrics, _) => Err(PathError::Unknown.into_failure(true)),
             (route, method) => Err(not_allowed(&route, method)),
         }
+    }
+
+    /// From now on `/readyz` says that no requests should come; those that do are still answered.
+    pub fn drain(&self) {
+        self.health.drain();
     }
 
     /// Asks the gate.
@@ -238,18 +314,7 @@ macro_rules! first_found {
 }
 pub(crate) use first_found;
 
-fn health(reading: bool) -> Result<Reply, Failure> {
-    if !reading {
-        return Err(not_allowed(&Route::Health, ""));
-    }
-    let text = "ok\n";
-    Ok(Builder::new(StatusCode::OK)
-        .header(header::CONTENT_TYPE, "text/plain")
-        .len(text.len() as u64)
-        .body(Body::Bytes(text.into())))
-}
-
-fn not_allowed(route: &Route, method: &str) -> Failure {
+pub(crate) fn not_allowed(route: &Route, method: &str) -> Failure {
     let allowed = match route {
         Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
         Route::Blob(..) => "GET, HEAD, DELETE",

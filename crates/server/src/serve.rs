@@ -2,14 +2,21 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use landfall_net::server::{ResponseBody, ServeError, Server};
+use tokio::sync::oneshot;
 
+use crate::log::Ending;
 use crate::registry::{Peer, Registry};
 use crate::reply::{Body, Reply};
 
-/// Answers on a bound server until `shutdown`, then lets requests under way end.
+/// How often the list of wanted images is written, if it has changed.
+const WANTED_EVERY: Duration = Duration::from_secs(5);
+
+/// Answers on a bound server until `shutdown`. Then `/readyz` says no, requests are still taken for
+/// [`drain_delay`](crate::RegistryOptions::drain_delay), and those under way end.
 ///
 /// # Errors
 /// [`ServeError`] of the accept loop.
@@ -18,8 +25,10 @@ pub async fn serve(
     registry: Arc<Registry>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    registry.metrics.watch(server.stats());
+    let answering = Arc::clone(&registry);
     let answer = move |request, peer: landfall_net::server::Peer| {
-        let registry = Arc::clone(&registry);
+        let registry = Arc::clone(&answering);
         async move {
             let peer = Peer {
                 addr: peer.addr,
@@ -28,14 +37,58 @@ pub async fn serve(
             respond(registry.handle(request, peer).await, peer.tls)
         }
     };
+    let drained = async {
+        shutdown.await;
+        registry.drain();
+        tokio::time::sleep(registry.drain_delay).await;
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = async {
+        let ran = server.run(answer, drained).await;
+        drop(stop);
+        ran
+    };
+    let keeping = async {
+        if let Some(wanted) = &registry.wanted {
+            // An error is the end too.
+            wanted.keep(WANTED_EVERY, async { drop(stopped.await) }).await;
+        }
+    };
+    let (ran, ()) = tokio::join!(running, keeping);
+    ran
+}
+
+/// Answers `/healthz`, `/readyz` and `/metrics`, and nothing else, on a listener of their own until `shutdown`: for
+/// an address that only those reach who look after the registry. It should outlast [`serve`], so that the draining
+/// is seen.
+///
+/// # Errors
+/// [`ServeError`] of the accept loop.
+pub async fn serve_status(
+    server: Server,
+    registry: Arc<Registry>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let answer = move |request: http::Request<_>, peer: landfall_net::server::Peer| {
+        let registry = Arc::clone(&registry);
+        async move {
+            let reply = registry.status(request.method(), request.uri().path()).await;
+            respond(reply, peer.tls)
+        }
+    };
     server.run(answer, shutdown).await
 }
 
-fn respond(reply: Reply, secure: bool) -> Response<ResponseBody> {
-    reply.map(|body| match body {
+fn respond(mut reply: Reply, secure: bool) -> Response<ResponseBody> {
+    let ending = Ending::take(&mut reply);
+    let response = reply.map(|body| match body {
         Body::Empty => ResponseBody::empty(),
         Body::Bytes(bytes) => ResponseBody::full(bytes),
         // The same file over plain TCP leaves by sendfile.
         Body::Extent(extent) => ResponseBody::file(extent.file, extent.offset, extent.len, secure),
-    })
+    });
+    match ending {
+        Some(ending) => response.map(|body| body.on_end(move |sent| ending.ended(sent.bytes, sent.complete))),
+        None => response,
+    }
 }

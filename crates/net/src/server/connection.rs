@@ -71,25 +71,8 @@ where
     let _ended = Ended(Arc::clone(&shared.stats));
     prepare(&tcp);
     let limits = &shared.limits;
-    if shared.tls.is_some() {
-        let looked = tokio::select! {
-            looked = tokio::time::timeout(limits.handshake_timeout, plain::beginning(&tcp)) => looked,
-            () = told_to_stop(&shared) => return,
-        };
-        match looked {
-            Ok(Ok(Beginning::Tls)) => {}
-            Ok(Ok(Beginning::PlainHttp)) => {
-                Stats::add(&shared.stats.handshake_errors, 1);
-                tracing::debug!(%addr, "plain HTTP on a TLS port");
-                return plain::refuse(tcp).await;
-            }
-            // A probe that only connects is no handshake.
-            Ok(Ok(Beginning::Closed) | Err(_)) => return,
-            Err(_elapsed) => {
-                Stats::add(&shared.stats.handshake_errors, 1);
-                return tracing::debug!(%addr, "TLS handshake took too long");
-            }
-        }
+    if shared.tls.is_some() && !begins_with_tls(&tcp, addr, &shared).await {
+        return;
     }
     let activity = Activity::default();
     let socket = Socket::new(tcp, activity.clone(), Arc::clone(&shared.stats), limits);
@@ -129,6 +112,29 @@ where
             tracing::debug!(%addr, "TLS handshake took too long");
         }
     }
+}
+
+/// Whether a connection to a TLS port begins as one should. One that begins with plain HTTP has been answered.
+async fn begins_with_tls<S>(tcp: &TcpStream, addr: SocketAddr, shared: &Shared<S>) -> bool {
+    let looked = tokio::select! {
+        looked = tokio::time::timeout(shared.limits.handshake_timeout, plain::beginning(tcp)) => looked,
+        () = told_to_stop(shared) => return false,
+    };
+    match looked {
+        Ok(Ok(Beginning::Tls)) => return true,
+        // A probe that only connects is no handshake.
+        Ok(Ok(Beginning::Closed) | Err(_)) => return false,
+        Ok(Ok(Beginning::PlainHttp)) => {
+            Stats::add(&shared.stats.handshake_errors, 1);
+            tracing::debug!(%addr, "plain HTTP on a TLS port");
+            plain::refuse(tcp).await;
+        }
+        Err(_elapsed) => {
+            Stats::add(&shared.stats.handshake_errors, 1);
+            tracing::debug!(%addr, "TLS handshake took too long");
+        }
+    }
+    false
 }
 
 /// HTTP/1.1 over a stream that is ready for it.

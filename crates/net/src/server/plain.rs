@@ -3,13 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How long the sender has to take the answer and go.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// What is still read of the request, so that closing does not take the answer away from under its reader.
-const MAX_READ: u64 = 64 << 10;
+const MAX_READ: usize = 64 << 10;
 
 const TEXT: &str =
     "This port speaks HTTPS, and the request came in plain HTTP. Use https:// in the address.\n";
@@ -34,18 +33,40 @@ pub(super) async fn beginning(tcp: &TcpStream) -> io::Result<Beginning> {
     })
 }
 
-/// Answers 400 and closes.
-pub(super) async fn refuse(mut tcp: TcpStream) {
+/// Answers 400, and waits a little for the sender to go; the caller closes.
+pub(super) async fn refuse(tcp: &TcpStream) {
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{TEXT}",
         TEXT.len()
     );
     let goodbye = async {
-        tcp.write_all(answer.as_bytes()).await?;
-        tcp.shutdown().await?;
-        tokio::io::copy(&mut tcp.take(MAX_READ), &mut tokio::io::sink()).await
+        write(tcp, answer.as_bytes()).await?;
+        rustix::net::shutdown(tcp, rustix::net::Shutdown::Write)?;
+        let (mut scratch, mut left) = ([0; 4096], MAX_READ);
+        while left > 0 {
+            tcp.readable().await?;
+            match tcp.try_read(&mut scratch) {
+                Ok(0) => break,
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok::<_, io::Error>(())
     };
     // Whether it arrives is the other side's affair.
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+async fn write(tcp: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        tcp.writable().await?;
+        match tcp.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

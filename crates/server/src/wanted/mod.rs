@@ -150,13 +150,19 @@ impl Wanted {
     /// Writes the file every so often until `stop`, and then once more.
     pub async fn keep(&self, every: Duration, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
+        let mut failing = false;
         loop {
             let last = tokio::select! {
                 () = tokio::time::sleep(every) => false,
                 () = stop.as_mut() => true,
             };
-            if let Err(error) = self.flush().await {
-                tracing::error!(%error, "which images are wanted could not be written down");
+            let written = self.flush().await;
+            let failed_before = std::mem::replace(&mut failing, written.is_err());
+            // Once, not every few seconds while a disk is full.
+            if let Err(error) = written
+                && !failed_before
+            {
+                tracing::error!(%error, "which images are wanted cannot be written down; trying again until it works");
             }
             if last {
                 return;

@@ -13,4 +13,5 @@ mod overlay;
 mod properties;
 mod real_clients;
 mod socket;
+mod status;
 mod wanted;

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use landfall_net::server::{Limits, Security, Server, TlsFiles};
-use landfall_server::{self_signed, serve};
+use landfall_server::{RegistryOptions, self_signed, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -18,15 +18,19 @@ use tokio::task::JoinHandle;
 
 use crate::client::{Scene, bytes};
 
-struct Running {
-    scene: Scene,
-    address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) scene: Scene,
+    pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
 
 async fn start(security: Security) -> Running {
-    let scene = Scene::new().await;
+    start_with(security, RegistryOptions::default()).await
+}
+
+pub(crate) async fn start_with(security: Security, options: RegistryOptions) -> Running {
+    let scene = Scene::with(options).await;
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let server = Server::bind(any, security, Limits::default()).await.unwrap();
     let address = server.local_addr();
@@ -54,13 +58,24 @@ impl Running {
         sender.send_request(request).await.unwrap()
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         tokio::time::timeout(Duration::from_secs(10), self.ended)
             .await
             .unwrap()
             .unwrap();
     }
+}
+
+/// The status and the body of an answer.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: r\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 fn request(method: &str, path: &str, body: Bytes) -> Request<Full<Bytes>> {
