@@ -172,6 +172,9 @@ pub(crate) struct Serve {
     /// Refuse every change.
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Take manifests whose layers or members are not here, for a mirror that is filled in part on purpose.
+    #[arg(long, conflicts_with = "read_only")]
+    pub(crate) allow_sparse: bool,
 }
 
 /// Fetch one image into an OCI layout directory or a tar file.

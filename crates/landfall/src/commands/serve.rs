@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
     let options = RegistryOptions {
         access,
         read_only: args.read_only,
+        sparse: args.allow_sparse,
         ..RegistryOptions::default()
     };
     let registry = Arc::new(Registry::new(store, options));
