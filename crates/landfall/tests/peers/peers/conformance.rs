@@ -33,7 +33,8 @@ fn suite(mode: &str, url: &str) -> Conformance {
 fn assert_passes(mode: &str, suite: &mut Conformance, at_most_skipped: u64) {
     let (outcome, counts) = suite.run();
     // Past the test harness, which shows nothing of a test that passes.
-    writeln!(std::io::stderr(), "conformance {mode}: {counts:?}").unwrap();
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "conformance {mode}: {counts:?}").unwrap();
     assert_eq!(counts.failed, 0, "{outcome}");
     assert!(counts.skipped <= at_most_skipped, "{counts:?}\n{outcome}");
     outcome.ok();
