@@ -7,6 +7,7 @@ mod demo;
 mod docker_registry;
 mod dockerd;
 mod fleet;
+mod helm;
 mod podman;
 mod regctl;
 mod self_image;
