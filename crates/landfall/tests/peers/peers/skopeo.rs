@@ -223,7 +223,8 @@ fn copies_between_our_registries_by_digest() {
     login.arg(private.address());
     let password = place.scratch.write("password", "s3cret");
     login.stdin(std::fs::File::open(password).unwrap());
-    assert!(login.status().unwrap().success());
+    let told = login.output().unwrap();
+    assert!(told.status.success(), "{told:?}");
     for image in &workload.images {
         let by_digest = format!("{}@{}", image.repository, image.root);
         let options = ["--preserve-digests"];
