@@ -40,9 +40,14 @@ fn assert_pulls(regctl: &Regctl, name: &str) {
         manifest["config"]["digest"],
         sha256(CONFIG.as_bytes()).to_string()
     );
-    let get = |more: &[&str]| run(regctl.regctl().args(["artifact", "get"]).args(more).arg(name)).ok();
-    assert_eq!(get(&["--file-media-type", CHART_TYPE]), CONTENT);
-    assert_eq!(get(&["--config"]), CONFIG);
+    let does = |args: &[&str]| run(regctl.regctl().args(args)).ok();
+    assert_eq!(
+        does(&["artifact", "get", "--file-media-type", CHART_TYPE, name]),
+        CONTENT
+    );
+    let repository = name.rsplit_once(':').unwrap().0;
+    let config = sha256(CONFIG.as_bytes()).to_string();
+    assert_eq!(does(&["blob", "get", repository, &config]), CONFIG);
 }
 
 #[test]
