@@ -79,8 +79,12 @@ impl Registry {
     }
 }
 
-/// The range asked for; all of it where `If-Range` names other content.
+/// The range asked for; all of it where `If-Range` names other content, or headers alone are asked for (RFC 9110
+/// §14.2: a range is asked of GET).
 fn range_of(call: &Call<'_>, digest: &Digest, len: u64) -> WantedRange {
+    if call.is_head() {
+        return WantedRange::All;
+    }
     let same = call
         .header(header::IF_RANGE)
         .is_none_or(|known| known.trim() == etag(digest));

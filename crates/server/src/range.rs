@@ -16,7 +16,10 @@ pub enum WantedRange {
 /// Reads a `Range` header: `bytes=a-b`, `bytes=a-`, `bytes=-n`; cut at the end of the content.
 #[must_use]
 pub fn wanted_range(header: Option<&str>, len: u64) -> WantedRange {
-    let Some(spec) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
+    // A unit's name is no matter of case.
+    let is_bytes = |unit: &str| unit.eq_ignore_ascii_case("bytes");
+    let parts = header.and_then(|header| header.trim().split_once('='));
+    let Some((_, spec)) = parts.filter(|(unit, _)| is_bytes(unit)) else {
         return WantedRange::All;
     };
     // Several ranges would need a multipart answer, which no client of a registry wants: RFC 9110 lets us send all.
@@ -98,6 +101,8 @@ mod tests {
             ("bytes=a-b", WantedRange::All),
             ("bytes=+1-2", WantedRange::All),
             ("bytes=-", WantedRange::All),
+            ("bytes", WantedRange::All),
+            ("Bytes=1-2", WantedRange::Part(1..3)),
             ("items=0-1", WantedRange::All),
             ("bytes=18446744073709551616-", WantedRange::All),
         ] {

@@ -319,7 +319,7 @@ pub(crate) fn not_allowed(route: &Route, method: &str) -> Failure {
         Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
         Route::Blob(..) => "GET, HEAD, DELETE",
         Route::Uploads(_) => "POST",
-        Route::Upload(..) => "GET, PATCH, PUT, DELETE",
+        Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
         _ => "GET, HEAD",
     };
     Failure::new(

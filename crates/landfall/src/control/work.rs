@@ -144,6 +144,7 @@ async fn collect(workshop: &Workshop, asked: &Collect, items: Sender<Value>) -> 
             .map(Duration::from_secs)
             .or(usual.untagged_after),
         keep_trash: asked.keep_trash.map_or(usual.keep_trash, Duration::from_secs),
+        below: usual.below,
         dry_run: asked.dry_run,
         now: None,
     };

@@ -28,11 +28,19 @@ pub(crate) struct Scene {
 }
 
 /// An answer, read whole.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// Without the whole of a large body.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let begin = &self.body[..self.body.len().min(500)];
+        let (begin, len) = (begin.escape_ascii(), self.body.len());
+        write!(f, "{} {:?} {len} bytes: {begin}", self.status, self.headers)
+    }
 }
 
 pub(crate) async fn directory(root: &std::path::Path) -> DirectoryStore {
@@ -202,6 +210,9 @@ impl Answer {
             assert!(!body.errors.is_empty() && body.errors.iter().all(|entry| !entry.message.is_empty()));
         }
         assert_ne!(self.status, 500, "{self:?}");
+        for warning in self.headers.get_all("warning") {
+            assert!(warning.len() <= 4096);
+        }
     }
 }
 

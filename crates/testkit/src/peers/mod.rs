@@ -3,6 +3,7 @@
 //! Each runner keeps the program's state in a folder of its own, so several can run beside each other and beside
 //! the machine's own daemons. A program that is not installed fails the test, with the words that install it.
 
+pub mod conformance;
 pub mod containerd;
 pub mod crane;
 pub mod docker_registry;
@@ -16,6 +17,7 @@ pub mod zot;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use conformance::Conformance;
 pub use containerd::Containerd;
 pub use crane::Crane;
 pub use docker_registry::DockerRegistry;

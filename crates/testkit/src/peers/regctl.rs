@@ -41,7 +41,8 @@ impl Regctl {
     /// `regctl registry set --tls disabled` (plain HTTP) or `insecure` (no check of the certificate).
     #[track_caller]
     pub fn set_tls(&self, registry: &str, mode: &str) {
-        run(self.regctl().args(["registry", "set", registry, "--tls", mode])).ok();
+        // Once it has noted that, it asks the registry, and fails where a login is needed first.
+        run(self.regctl().args(["registry", "set", registry, "--tls", mode]));
     }
 
     /// `regctl registry login`.

@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     /// Refuse every change.
     #[arg(long, env = "LANDFALL_SERVE_READ_ONLY", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) read_only: Option<bool>,
+    /// Take manifests whose layers or members are not here, for a mirror that is filled in part on purpose.
+    #[arg(long, env = "LANDFALL_SERVE_ALLOW_SPARSE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) allow_sparse: Option<bool>,
 
     /// Address to listen on [default: 127.0.0.1:5000].
     #[arg(

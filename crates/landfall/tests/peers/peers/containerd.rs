@@ -1,10 +1,12 @@
 //! Debian's containerd: what runs the containers of every Kubernetes node that we supply.
 
 use landfall_testkit::peers::{Containerd, DockerRegistry};
-use landfall_testkit::{FakeRegistry, Workload, run};
+use landfall_testkit::proxy::Cut;
+use landfall_testkit::{FakeRegistry, FaultProxy, Workload, run};
 
 use super::fleet::{
-    ALL, ATTESTED, DOCKER, DOCKER_LIST, QUAY, SINGLE, fleet, full, only, root, saved, saved_with, says,
+    ALL, ATTESTED, BIG, DOCKER, DOCKER_LIST, QUAY, SINGLE, add_big, fleet, full, only, root, saved,
+    saved_with, says,
 };
 use super::serving::Serving;
 use super::stored;
@@ -237,4 +239,49 @@ fn pushes_into_our_registry() {
         .ok();
     let about = place.landfall(&["inspect", "back.tar", "--output", "json"]).ok();
     assert!(about.contains(&root(&workload, DOCKER_LIST)), "{about}");
+}
+
+/// A layer that breaks off is asked for from where it broke off. (After a reset containerd gives up; the next pull
+/// goes on or starts again, as its garbage collector has it.)
+#[test]
+fn goes_on_where_a_connection_was_cut() {
+    const MIB: u64 = 1 << 20;
+    let mut workload = Workload::new();
+    add_big(&mut workload);
+    let size = workload.blob_bytes();
+    let place = saved(&workload);
+    let bundle = Serving::start(&place, &["bundle.tar"]);
+    let store = Serving::start(&place, &["--root", "store"]);
+    place
+        .landfall(&["load", "bundle.tar", "-r", store.address()])
+        .ok();
+    for serving in [bundle, store] {
+        for cut in [Cut::Close(20 * MIB), Cut::Reset(20 * MIB)] {
+            let proxy = FaultProxy::to(serving.port());
+            // Whichever connections the layer comes over.
+            for _ in 0..3 {
+                proxy.cut_next(cut);
+            }
+            let node = Containerd::start();
+            node.mirror("docker.io", &format!("http://{}", proxy.address()));
+            let mut pulled = node.fetch(&full(BIG), &[]);
+            // Each failure has used up at least one of the cuts.
+            let mut again = if matches!(cut, Cut::Reset(_)) { 3 } else { 0 };
+            while !pulled.is_ok() && again > 0 {
+                pulled = node.fetch(&full(BIG), &[]);
+                again -= 1;
+            }
+            pulled.ok();
+            assert!(proxy.cuts() >= 1, "{cut:?}");
+            let known = run(node.ctr().args(["content", "ls", "--quiet"])).ok();
+            for digest in workload.blobs.keys() {
+                assert!(known.contains(&digest.to_string()), "{cut:?}: {digest}");
+            }
+            if let Cut::Close(_) = cut {
+                // What was on its way when it broke may come twice; the layer does not.
+                let down = proxy.bytes_down();
+                assert!(down < size + 10 * MIB, "{down} of {size}");
+            }
+        }
+    }
 }

@@ -203,3 +203,60 @@ fn copies_and_pushes_into_our_registry() {
     .ok();
     assert!(!crane.validate(&serving.name("pushed/hello:1")).is_ok());
 }
+
+/// crane's builders: a layer on top, labels changed, tags moved and taken away; each is a push of its own shape.
+#[test]
+fn builds_and_deletes_in_our_registry() {
+    let workload = only(&[SINGLE, DOCKER]);
+    let place = saved(&workload);
+    let private = Serving::start_private(&place, "s3cret", &["bundle.tar", "--root", "private"]);
+    let open = Serving::start(&place, &["bundle.tar", "--root", "open"]);
+    let layer = place.path("layer.tar");
+    place.scratch.write("note.txt", "a file more\n");
+    run(std::process::Command::new("tar")
+        .args(["cf", "layer.tar", "note.txt"])
+        .current_dir(place.scratch.path()))
+    .ok();
+    for serving in [private, open] {
+        let crane = Crane::new();
+        crane.login(serving.address(), "admin", "s3cret").ok();
+        let crane_does = |args: &[&str]| run(crane.crane().arg("--insecure").args(args));
+        // The base is in the bundle, the image upon it in the directory.
+        let (base, built) = (serving.name(DOCKER), serving.name("built/hello:1"));
+        let layer = layer.to_str().unwrap();
+        crane_does(&[
+            "append",
+            "--base",
+            &base,
+            "--new_layer",
+            layer,
+            "--new_tag",
+            &built,
+        ])
+        .ok();
+        crane.validate(&built).ok();
+        assert!(crane_does(&["export", &built, "-"]).ok().contains("a file more"));
+        let labelled = serving.name("built/hello:labelled");
+        crane_does(&["mutate", &built, "--label", "made=here", "--tag", &labelled]).ok();
+        crane.validate(&labelled).ok();
+        assert!(
+            crane_does(&["config", &labelled])
+                .ok()
+                .contains("\"made\":\"here\"")
+        );
+        assert_ne!(crane.digest(&built), crane.digest(&labelled));
+        crane_does(&["tag", &built, "2"]).ok();
+        let repository = serving.name("built/hello");
+        assert_eq!(crane.tags(&repository), ["1", "2", "labelled"]);
+        // One tag goes, the image stays; then the image, and its other tag with it.
+        crane_does(&["delete", &built]).ok();
+        assert_eq!(crane.tags(&repository), ["2", "labelled"]);
+        let two = serving.name("built/hello:2");
+        crane.validate(&two).ok();
+        crane_does(&["delete", &format!("{repository}@{}", crane.digest(&two))]).ok();
+        assert_eq!(crane.tags(&repository), ["labelled"]);
+        let catalog = crane_does(&["catalog", serving.address()]).ok();
+        let all: Vec<_> = catalog.lines().collect();
+        assert_eq!(all, ["built/hello", "library/hello", "rancher/hello"]);
+    }
+}

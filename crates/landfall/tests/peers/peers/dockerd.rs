@@ -193,3 +193,32 @@ fn assert_pushed(place: &Place, serving: &Serving, docker: &Dockerd, workload: &
         );
     }
 }
+
+/// On loopback Docker needs no TLS, and where nobody asks for a password no login.
+#[test]
+fn loads_pushes_and_pulls_over_plain_http() {
+    let workload = only(&[DOCKER]);
+    let place = saved(&workload);
+    let serving = Serving::start(&place, &["bundle.tar", "--root", "store"]);
+    let docker = Dockerd::start();
+    docker.load(&place.path("bundle.tar")).ok();
+    // Its layers are in the bundle: what is pushed there stands beside them.
+    for name in [
+        serving.name("rancher/hello:v2"),
+        serving.name("elsewhere/hello:v1"),
+    ] {
+        docker.tag(DOCKER, &name).ok();
+        docker.push(&name).ok();
+        let given = pulled_digest(&docker, &name);
+        docker.remove(&name).ok();
+        docker.pull(&name).ok();
+        assert_eq!(docker.run(&name).ok(), says(DOCKER));
+        assert_eq!(pulled_digest(&docker, &name), given);
+        assert_eq!(image_id(&docker, &name), config(&workload, DOCKER));
+    }
+    // What the bundle holds cannot be moved.
+    let shadowed = serving.name(DOCKER);
+    docker.tag(DOCKER, &shadowed).ok();
+    let refused = docker.push(&shadowed);
+    assert!(!refused.is_ok(), "{refused}");
+}

@@ -1,11 +1,13 @@
 //! One file for each peer; here is what they share.
 
+mod conformance;
 mod containerd;
 mod crane;
 mod demo;
 mod docker_registry;
 mod dockerd;
 mod fleet;
+mod helm;
 mod podman;
 mod regctl;
 mod self_image;

@@ -75,6 +75,11 @@ fn pulls_from_bundles_in_place_and_pushes_into_our_registry() {
         assert_eq!(podman.run(&serving.name(name)).ok(), says(name));
         podman.push(&serving.name(name), &store.name(name)).ok();
         crane.validate(&store.name(name)).ok();
+        let other = Podman::new();
+        assert!(!other.pull(&store.name(name)).is_ok());
+        other.login(store.address(), "admin", "s3cret").ok();
+        other.pull(&store.name(name)).ok();
+        assert_eq!(other.run(&store.name(name)).ok(), says(name));
     }
     let back = [
         "pull",

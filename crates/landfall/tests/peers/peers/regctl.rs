@@ -163,3 +163,102 @@ fn attaches_what_belongs_to_an_image_in_our_registry() {
     .ok();
     assert_eq!(tags, "v1\n");
 }
+
+/// Signatures and SBOMs of an image in a bundle, kept in the directory below it; a signature of a signature too.
+#[test]
+fn follows_what_belongs_to_an_image_of_a_bundle() {
+    let workload = only(&[ATTESTED]);
+    let place = saved(&workload);
+    let serving = Serving::start_private(&place, "s3cret", &["bundle.tar", "--root", "store"]);
+    let regctl = Regctl::new();
+    regctl.set_tls(serving.address(), "insecure");
+    regctl.login(serving.address(), "admin", "s3cret").ok();
+    let does = |args: &[&str]| run(regctl.regctl().args(args));
+    let repository = serving.name("rancher/attested");
+    let put = |subject: &str, kind: &str, content: &str| {
+        let file = place.scratch.write(kind.replace('/', "-"), content);
+        let file = file.to_str().unwrap();
+        let args = [
+            "artifact",
+            "put",
+            "--artifact-type",
+            kind,
+            "--subject",
+            subject,
+            "--file",
+            file,
+        ];
+        does(&[&args[..], &["--format", "{{.Manifest.GetDescriptor.Digest}}"]].concat()).ok()
+    };
+    let image = serving.name(ATTESTED);
+    let sbom = put(&image, "application/spdx+json", "a bill of materials");
+    put(&image, "application/x.signature", "a signature");
+    let of_sbom = format!("{repository}@{}", sbom.trim());
+    put(&of_sbom, "application/x.signature", "a signature of the bill");
+
+    let list = does(&["artifact", "list", &image]).ok();
+    assert!(
+        list.contains("application/spdx+json") && list.contains("application/x.signature"),
+        "{list}"
+    );
+    let some = does(&[
+        "artifact",
+        "list",
+        "--filter-artifact-type",
+        "application/spdx+json",
+        &image,
+    ])
+    .ok();
+    assert!(!some.contains("application/x.signature"), "{some}");
+    let tree = does(&["artifact", "tree", &image]).ok();
+    assert_eq!(tree.matches("application/x.signature").count(), 2, "{tree}");
+    let of_image = ["artifact", "get", "--subject", &image];
+    let got = does(
+        &[
+            &of_image[..],
+            &["--filter-artifact-type", "application/spdx+json"],
+        ]
+        .concat(),
+    );
+    assert_eq!(got.ok(), "a bill of materials");
+    let content = sha256(b"a signature").to_string();
+    assert_eq!(does(&["blob", "get", &repository, &content]).ok(), "a signature");
+    // The image with all that belongs to it, into another registry and from there.
+    let other = Serving::start(&place, &["--root", "other"]);
+    regctl.set_tls(other.address(), "disabled");
+    let copied = other.name("copied/attested:v1");
+    does(&["image", "copy", "--referrers", &image, &copied]).ok();
+    assert_eq!(
+        does(&["artifact", "tree", &copied])
+            .ok()
+            .matches("application/x.signature")
+            .count(),
+        2
+    );
+}
+
+/// A manifest before its layers, for a mirror that is filled in part on purpose; refused where nobody allowed it.
+#[test]
+fn puts_a_sparse_image_only_where_that_is_allowed() {
+    let workload = only(&[SINGLE]);
+    let place = Place::new();
+    let manifest = workload.closure(workload.image(SINGLE).root)[0];
+    let file = place.scratch.write("manifest.json", &manifest.bytes);
+    for (options, allowed) in [
+        (&["--root", "whole"][..], false),
+        (&["--root", "part", "--allow-sparse"], true),
+    ] {
+        let serving = Serving::start(&place, options);
+        let regctl = regctl(&[serving.address()]);
+        let mut put = regctl.regctl();
+        put.args(["manifest", "put", "--content-type", manifest.media_type.as_str()]);
+        // testkit's `run` gives no input.
+        let put = put
+            .arg(serving.name(SINGLE))
+            .stdin(std::fs::File::open(&file).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(put.status.success(), allowed, "{put:?}");
+        assert_eq!(regctl.raw_manifest(&serving.name(SINGLE)).is_ok(), allowed);
+    }
+}

@@ -48,6 +48,11 @@ impl Serving {
         self.url.split_once("://").unwrap().1
     }
 
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        self.address().rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     /// With `http://` or `https://`.
     pub(super) fn url(&self) -> &str {
         &self.url

@@ -200,3 +200,42 @@ fn copies_into_our_registry() {
         &place.path("again.tar")
     ));
 }
+
+/// Everything by digest, from our registry behind TLS and a password into an open one, and back.
+#[test]
+fn copies_between_our_registries_by_digest() {
+    let workload = fleet();
+    let place = saved(&workload);
+    let private = Serving::start_private(&place, "s3cret", &["bundle.tar", "--root", "private"]);
+    let open = Serving::start(&place, &["--root", "open"]);
+    let skopeo = Skopeo::new();
+    let name = |serving: &Serving, name: &str| format!("docker://{}", serving.name(name));
+    let refused = skopeo.copy(&name(&private, SINGLE), &name(&open, SINGLE), &[]);
+    assert!(!refused.is_ok(), "{refused}");
+    let mut login = skopeo.skopeo();
+    login.args([
+        "login",
+        "--tls-verify=false",
+        "--username",
+        "admin",
+        "--password-stdin",
+    ]);
+    login.arg(private.address());
+    let password = place.scratch.write("password", "s3cret");
+    login.stdin(std::fs::File::open(password).unwrap());
+    let told = login.output().unwrap();
+    assert!(told.status.success(), "{told:?}");
+    for image in &workload.images {
+        let by_digest = format!("{}@{}", image.repository, image.root);
+        let options = ["--preserve-digests"];
+        skopeo
+            .copy(&name(&private, &by_digest), &name(&open, &by_digest), &options)
+            .ok();
+        let back = format!("back/{}:v2", image.repository);
+        skopeo
+            .copy(&name(&open, &by_digest), &name(&private, &back), &options)
+            .ok();
+        let raw = skopeo.raw_manifest(&name(&private, &back)).ok();
+        assert_eq!(sha256(raw.as_bytes()), image.root, "{back}");
+    }
+}
