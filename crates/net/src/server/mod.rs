@@ -7,6 +7,7 @@
 mod accept;
 mod activity;
 mod body;
+mod certificate;
 mod connection;
 mod error;
 mod limits;
@@ -24,4 +25,4 @@ pub use error::ServeError;
 pub use limits::Limits;
 pub use peer::Peer;
 pub use stats::Stats;
-pub use tls::{Security, TlsFiles};
+pub use tls::{ClientAuthority, Security, TlsFiles};
