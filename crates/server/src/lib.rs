@@ -3,7 +3,7 @@
 //! [`Registry::handle`] is the whole server as a function from request to answer: it knows no sockets, and each
 //! endpoint is a file of its own. [`serve`] puts it behind `landfall_net`'s accept loop.
 
-mod auth;
+mod access;
 mod blobs;
 mod body;
 mod error;
@@ -23,7 +23,7 @@ mod serve;
 mod tls;
 mod uploads;
 
-pub use auth::{Access, Htpasswd, Identity};
+pub use access::{Access, AccessControl, AccessOptions, Htpasswd, Identity, Network, Rules, TokenOptions};
 pub use body::RequestBody;
 pub use error::ServerError;
 pub use path::{PathError, Route};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use http::{Method, Request, header};
 
-use crate::auth::Identity;
+use crate::access::Identity;
 use crate::registry::Peer;
 use crate::reply::Reply;
 
@@ -25,7 +25,7 @@ pub(crate) struct AccessLine {
 }
 
 impl AccessLine {
-    pub(crate) fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
+    pub(crate) fn begin<B>(request: &Request<B>, peer: &Peer) -> Self {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         Self {
             started: Instant::now(),

@@ -14,6 +14,8 @@ pub enum Route {
     Base,
     /// `/healthz`
     Health,
+    /// `/token`: tokens are given out.
+    Token,
     /// `/v2/_catalog`
     Catalog,
     /// `/v2/<name>/tags/list`
@@ -54,6 +56,7 @@ impl Route {
         match path {
             "/v2" | "/v2/" => return Ok(Self::Base),
             "/healthz" => return Ok(Self::Health),
+            "/token" => return Ok(Self::Token),
             "/v2/_catalog" => return Ok(Self::Catalog),
             _ => {}
         }
@@ -168,6 +171,7 @@ mod tests {
         assert_eq!(Route::parse("/v2/"), Ok(Route::Base));
         assert_eq!(Route::parse("/v2/_catalog"), Ok(Route::Catalog));
         assert_eq!(Route::parse("/healthz"), Ok(Route::Health));
+        assert_eq!(Route::parse("/token"), Ok(Route::Token));
     }
 
     #[test]

@@ -8,22 +8,24 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_oci::{Digest, ErrorCode, Repository};
 use landfall_store::Store;
 
-use crate::auth::{Access, Identity};
+use crate::access::{Access, AccessControl, Caller, Identity, Wanted};
 use crate::body::{self, RequestBody};
 use crate::gate::{Action, Gate};
 use crate::log::AccessLine;
 use crate::ns::{Candidate, candidates, namespace};
-use crate::path::Route;
+use crate::path::{PathError, Route};
 use crate::query::Query;
 use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers};
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Its address.
     pub addr: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// The name in the client's certificate, if it showed one that was issued by whom we trust.
+    pub certificate: Option<Arc<str>>,
 }
 
 /// How a registry behaves.
@@ -59,7 +61,7 @@ pub struct Registry {
     pub(crate) gate: Gate,
     pub(crate) sparse: bool,
     pub(crate) patience: Duration,
-    access: Access,
+    access: Arc<AccessControl>,
 }
 
 /// What a handler knows of its request, beside the body.
@@ -67,7 +69,7 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a Query,
-    pub(crate) identity: &'a Identity,
+    pub(crate) caller: &'a Caller<'a>,
 }
 
 impl Call<'_> {
@@ -112,17 +114,18 @@ impl Registry {
             },
             sparse: options.sparse,
             patience: options.patience,
-            access: options.access,
+            access: options.access.into(),
             store,
         }
     }
 
     /// Answers one request.
     pub async fn handle<B: RequestBody>(&self, request: Request<B>, peer: Peer) -> Reply {
-        let mut line = AccessLine::begin(&request, peer);
+        let peer = self.access.origin(request.headers(), peer);
+        let mut line = AccessLine::begin(&request, &peer);
         let (parts, mut body) = request.into_parts();
         let mut identity = Identity::anonymous();
-        let answer = self.answer(&parts, &mut body, &mut identity).await;
+        let answer = self.answer(&parts, &peer, &mut body, &mut identity).await;
         let mut reply = answer.unwrap_or_else(Failure::into_reply);
         common_headers(&mut reply);
         if parts.method == Method::HEAD {
@@ -140,6 +143,7 @@ impl Registry {
     async fn answer<B: RequestBody>(
         &self,
         parts: &http::request::Parts,
+        peer: &Peer,
         body: &mut B,
         identity: &mut Identity,
     ) -> Result<Reply, Failure> {
@@ -148,15 +152,34 @@ impl Registry {
         if route == Ok(Route::Health) {
             return health(reading);
         }
-        *identity = self.access.identify(&parts.headers).await?;
         let query = Query::parse(parts.uri.query());
+        let wanted = Wanted {
+            peer,
+            headers: &parts.headers,
+            uri: &parts.uri,
+            method: &parts.method,
+            route: &route,
+            query: &query,
+        };
+        if route == Ok(Route::Token) && self.access.gives_tokens() {
+            return match parts.method.as_str() {
+                "GET" | "POST" => {
+                    self.access
+                        .give_token(wanted, body, self.patience, identity)
+                        .await
+                }
+                method => Err(not_allowed(&Route::Token, method)),
+            };
+        }
+        let caller = self.access.identify(wanted).await?;
+        *identity = caller.identity().clone();
         let call = Call {
             method: &parts.method,
             headers: &parts.headers,
             query: &query,
-            identity,
+            caller: &caller,
         };
-        let route = route.map_err(|error| error.into_failure(reading))?;
+        let route = route.clone().map_err(|error| error.into_failure(reading))?;
         self.dispatch(&call, route, body).await
     }
 
@@ -167,7 +190,9 @@ impl Registry {
         body: &mut B,
     ) -> Result<Reply, Failure> {
         match (route, call.method.as_str()) {
+            (Route::Token, _) => Err(PathError::Unknown.into_failure(true)),
             (Route::Base, "GET" | "HEAD") => {
+                call.caller.check_base()?;
                 Ok(Builder::new(StatusCode::OK).json(&serde_json::json!({}), "application/json"))
             }
             (Route::Catalog, "GET" | "HEAD") => self.catalog(call).await,
@@ -191,18 +216,14 @@ impl Registry {
 
     /// Asks the gate.
     pub(crate) fn permit(&self, call: &Call<'_>, action: Action, name: &Repository) -> Result<(), Failure> {
-        self.gate.check(call.identity, action, name)
+        self.gate.check(call.caller, action, name)
     }
 
     /// The repositories that a reading request may mean, as far as its sender may read them.
     pub(crate) fn readable(&self, call: &Call<'_>, name: &Repository) -> Result<Vec<Candidate>, Failure> {
         let namespace = namespace(call.query, call.headers);
-        let mut found = candidates(name, namespace.as_ref());
-        found.retain(|candidate| self.gate.may_read(call.identity, &candidate.repository));
-        match found.is_empty() {
-            true => self.permit(call, Action::Pull, name).map(|()| found),
-            false => Ok(found),
-        }
+        let found = candidates(name, namespace.as_ref());
+        self.gate.readable(call.caller, name, found)
     }
 }
 
@@ -243,6 +264,7 @@ fn not_allowed(route: &Route, method: &str) -> Failure {
         Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
         Route::Blob(..) => "GET, HEAD, DELETE",
         Route::Uploads(_) => "POST",
+        Route::Token => "GET, POST",
         Route::Upload(..) => "GET, PATCH, PUT, DELETE",
         _ => "GET, HEAD",
     };
