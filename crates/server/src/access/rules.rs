@@ -157,8 +157,10 @@ impl Rules {
     /// Whether somebody may read what a path can mean: the repository itself, or the one that a client means who
     /// adds a namespace to it (`app` with `?ns=quay.io` is `quay.io/app`). Which of them is asked when it is used.
     pub(super) fn may_let_read(&self, identity: &Identity, name: &Repository) -> bool {
-        let hosts = self.prefixes.keys().map(|prefix| prefix.split('/').next());
-        let mut behind = hosts.flatten().map(|host| self.rule(&format!("{host}/{name}")));
+        // A namespace is the name of a host.
+        let first = self.prefixes.keys().filter_map(|prefix| prefix.split('/').next());
+        let hosts = first.filter(|first| first.contains('.'));
+        let mut behind = hosts.map(|host| self.rule(&format!("{host}/{name}")));
         self.allow(identity, Action::Pull, name)
             || self.rest.pull.includes(identity)
             || behind.any(|rule| rule.pull.includes(identity))
