@@ -10,6 +10,7 @@ mod log;
 mod namespaces;
 mod overlay;
 mod own_client;
+mod peers;
 mod properties;
 mod real_clients;
 mod reload;

@@ -48,15 +48,15 @@ impl BlobSource for Source {
     }
 }
 
-struct Running {
-    site: Site,
-    registry: Registry,
+pub(crate) struct Running {
+    pub(crate) site: Site,
+    pub(crate) registry: Registry,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(tokens: bool) -> Self {
+    pub(crate) async fn start(tokens: bool) -> Self {
         let site = Site::with(&["ann", "bob"], RULES, |options| {
             options.tokens = options.tokens.take().filter(|_| tokens);
         })
@@ -99,7 +99,7 @@ impl Running {
         Client::new(options).unwrap()
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         tokio::time::timeout(Duration::from_secs(10), self.ended)
             .await
