@@ -196,13 +196,22 @@ impl Registry {
                 Ok(Builder::new(StatusCode::OK).json(&serde_json::json!({}), "application/json"))
             }
             (Route::Catalog, "GET" | "HEAD") => self.catalog(call).await,
-            (Route::Tags(name), "GET" | "HEAD") => self.list_tags(call, &name).await,
+            (Route::Tags(name), "GET" | "HEAD") => {
+                let answer = self.list_tags(call, &name).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Referrers(name, subject), "GET" | "HEAD") => {
                 self.list_referrers(call, &name, &subject).await
             }
-            (Route::Blob(name, digest), "GET" | "HEAD") => self.get_blob(call, &name, &digest).await,
+            (Route::Blob(name, digest), "GET" | "HEAD") => {
+                let answer = self.get_blob(call, &name, &digest).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Blob(name, digest), "DELETE") => self.delete_blob(call, &name, &digest).await,
-            (Route::Manifest(name, target), "GET" | "HEAD") => self.get_manifest(call, &name, &target).await,
+            (Route::Manifest(name, target), "GET" | "HEAD") => {
+                let answer = self.get_manifest(call, &name, &target).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Manifest(name, target), "PUT") => self.put_manifest(call, &name, &target, body).await,
             (Route::Manifest(name, target), "DELETE") => self.delete_manifest(call, &name, &target).await,
             (Route::Uploads(name), "POST") => self.start_upload(call, &name, body).await,
@@ -217,6 +226,20 @@ impl Registry {
     /// Asks the gate.
     pub(crate) fn permit(&self, call: &Call<'_>, action: Action, name: &Repository) -> Result<(), Failure> {
         self.gate.check(call.caller, action, name)
+    }
+
+    /// Instead of "not there" to somebody who showed nothing: "log in", where another repository that the path can mean
+    /// is closed to it. containerd asks without its password first, and takes a 404 for the last word.
+    fn or_log_in(&self, call: &Call<'_>, name: &Repository, failure: Failure) -> Failure {
+        if failure.status != StatusCode::NOT_FOUND || !call.caller.showed_nothing() {
+            return failure;
+        }
+        let namespace = namespace(call.query, call.headers);
+        let is_closed = |candidate: &Candidate| !call.caller.is_allowed(Action::Pull, &candidate.repository);
+        match candidates(name, namespace.as_ref()).iter().any(is_closed) {
+            true => call.caller.refusal(Action::Pull, name),
+            false => failure,
+        }
     }
 
     /// The repositories that a reading request may mean, as far as its sender may read them.

@@ -43,6 +43,11 @@ impl<'a> Caller<'a> {
         &self.identity
     }
 
+    /// Whether neither a password nor a token nor a certificate came with the request.
+    pub(crate) fn showed_nothing(&self) -> bool {
+        self.identity.name().is_none() && self.grant.is_none()
+    }
+
     /// Whether the rules let the sender do this.
     pub(crate) fn is_allowed(&self, action: Action, name: &Repository) -> bool {
         self.state.rules.allow(&self.identity, action, name)

@@ -11,6 +11,7 @@ use landfall_oci::ErrorCode;
 use serde::Serialize;
 
 use super::htpasswd::Password;
+use super::rules::Rules;
 use super::scope::Grant;
 use super::token::Use;
 use super::{
@@ -59,45 +60,29 @@ impl AccessControl {
         let Some((signer, options)) = state.signer.as_ref().zip(options) else {
             return Err(Failure::unsupported("this registry gives no tokens"));
         };
-        if form
-            .get("service")
-            .is_some_and(|service| !service.is_empty() && service != options.service)
-        {
-            return Err(bad(&format!(
-                "this registry is the service `{}`, and no other",
-                options.service
-            )));
-        }
-        let Some(mut grant) = Grant::parse(form.all("scope")) else {
-            return Err(bad("these are too many scopes for one token"));
-        };
+        let mut grant = asked(&form, &options.service)?;
         let subject = match *wanted.method {
             Method::POST => self.subject_of_form(&state, &form, wanted.peer).await?,
             _ => self.subject_of_header(&state, wanted).await?,
         };
         *identity = subject.clone();
-        let rules = &state.rules;
-        grant.retain(|action, name| match action {
-            Action::Pull => rules.may_let_read(&subject, name),
-            action => rules.allow(&subject, action, name),
-        });
-        grant.catalog &= subject.name().is_some() || rules.let_read_anything(&subject);
-        let now = unix_now();
-        let sign =
-            |kind, grant, lifetime| signer.sign(kind, &subject, grant, state.users.as_deref(), now, lifetime);
+        limit(&mut grant, &state.rules, &subject);
         let offline = form.get("offline_token") == Some("true") || form.get("access_type") == Some("offline");
         // A certificate is shown again when it is needed; only a password is spared.
         let refreshable = offline && subject.user_name().is_some();
+        let now = unix_now();
+        let sign =
+            |kind, grant, lifetime| signer.sign(kind, &subject, grant, state.users.as_deref(), now, lifetime);
         let scope = grant.to_scopes();
         let token = sign(Use::Access, grant, options.lifetime);
+        let refresh = refreshable.then(|| sign(Use::Refresh, Grant::default(), options.refresh_lifetime));
         let answer = Answer {
             access_token: token.clone(),
             token,
             expires_in: options.lifetime.as_secs(),
             issued_at: rfc3339(now),
             scope,
-            refresh_token: refreshable
-                .then(|| sign(Use::Refresh, Grant::default(), options.refresh_lifetime)),
+            refresh_token: refresh,
         };
         Ok(Builder::new(StatusCode::OK)
             .header(header::CACHE_CONTROL, "no-store")
@@ -144,6 +129,26 @@ impl AccessControl {
             false => Err(unauthorized(WRONG)),
         }
     }
+}
+
+/// What is asked for, of this service.
+fn asked(form: &Query, service: &str) -> Result<Grant, Failure> {
+    let named = form.get("service").filter(|named| !named.is_empty());
+    if named.is_some_and(|named| named != service) {
+        return Err(bad(&format!(
+            "this registry is the service `{service}`, and no other"
+        )));
+    }
+    Grant::parse(form.all("scope")).ok_or_else(|| bad("these are too many scopes for one token"))
+}
+
+/// Leaves what the rules give now. They are asked again when the token is used.
+fn limit(grant: &mut Grant, rules: &Rules, subject: &Identity) {
+    grant.retain(|action, name| match action {
+        Action::Pull => rules.may_let_read(subject, name),
+        action => rules.allow(subject, action, name),
+    });
+    grant.catalog &= subject.name().is_some() || rules.let_read_anything(subject);
 }
 
 async fn form<B: RequestBody>(body: &mut B, patience: Duration) -> Result<Query, Failure> {

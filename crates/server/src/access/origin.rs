@@ -81,7 +81,13 @@ pub(super) fn origin(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> Pe
     }
     let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
     let tls = peer.tls || proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
-    Peer { addr, tls, ..peer }
+    // A proxy's certificate is the proxy's: it says nothing of those it speaks for.
+    let certificate = peer.certificate.filter(|_| addr == peer.addr);
+    Peer {
+        addr,
+        tls,
+        certificate,
+    }
 }
 
 /// With or without a port, IPv6 with or without brackets.
@@ -135,6 +141,21 @@ mod tests {
         ] {
             assert_eq!(seen(peer, forwarded, trusted), expected, "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn a_proxy_does_not_lend_its_certificate() {
+        let trusted = ["10.0.0.1".parse().unwrap()];
+        let peer = |addr: &str| Peer {
+            addr: addr.parse().unwrap(),
+            tls: true,
+            certificate: Some("proxy".into()),
+        };
+        let headers = HeaderMap::from_iter([(FORWARDED_FOR, "192.0.2.9".parse().unwrap())]);
+        let named = |headers: &HeaderMap, addr| origin(headers, peer(addr), &trusted).certificate.is_some();
+        assert!(!named(&headers, "10.0.0.1:1"));
+        assert!(named(&HeaderMap::new(), "10.0.0.1:1"));
+        assert!(named(&headers, "10.0.0.2:1"));
     }
 
     #[test]

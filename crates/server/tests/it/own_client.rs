@@ -32,6 +32,9 @@ const RULES: &str = r#"
     push = ["ann"]
     [[rule]]
     repository = "team/closed"
+    [[rule]]
+    repository = "quay.io"
+    pull = ["authenticated"]
 "#;
 
 struct Source(Bytes);

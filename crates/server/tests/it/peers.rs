@@ -34,7 +34,7 @@ async fn start(tokens: bool) -> (Running, String) {
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config.0, "size": config.1.len()},
         "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer.0, "size": layer.1.len()}],
     }));
-    for name in ["public/app", "team/app"] {
+    for name in ["public/app", "team/app", "quay.io/mirrored/app"] {
         let name = suite::repository(name);
         for blob in [&config, &layer] {
             suite::push_blob(store, &name, blob).await;
@@ -100,6 +100,9 @@ async fn containerd_pulls_with_and_without_a_namespace() {
         containerd.fetch(&format!("{host}/team/app:v1"), &user).ok();
         // By `?ns=`: what is public needs nobody's password.
         containerd.fetch("quay.io/public/app:v1", &[]).ok();
+        containerd.fetch("quay.io/team/app:v1", &user).ok();
+        // Its token is for `mirrored/app`; the rules are asked about `quay.io/mirrored/app`.
+        containerd.fetch("quay.io/mirrored/app:v1", &user).ok();
         running.stop().await;
     }
 }

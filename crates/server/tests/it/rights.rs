@@ -387,6 +387,46 @@ async fn a_namespace_leads_only_to_what_may_be_read() {
     site.get(&token, &path).await.expect(403);
 }
 
+/// Who shows nothing is told to log in before it is told that nothing is there: it asks only once.
+#[tokio::test]
+async fn a_closed_namespace_asks_for_a_password() {
+    let rules = r#"
+        [[rule]]
+        repository = "*"
+        pull = ["anonymous"]
+        [[rule]]
+        repository = "quay.io"
+        pull = ["reader"]
+    "#;
+    let site = Site::new(&USERS, rules).await;
+    let blob = suite::blob("x");
+    suite::push_blob(&*site.scene.store, &suite::repository("quay.io/a"), &blob).await;
+    suite::push_blob(&*site.scene.store, &suite::repository("open"), &blob).await;
+    let get = async |who: &str, name: &str| {
+        let answer = site
+            .get(who, &format!("/v2/{name}/blobs/{}?ns=quay.io", blob.0))
+            .await;
+        answer.status.as_u16()
+    };
+    // The same whether it is there or not.
+    assert_eq!((get("", "a").await, get("", "b").await), (401, 401));
+    assert_eq!(get("", "open").await, 200);
+    let scope = "repository:a:pull";
+    let (nobody, reader) = (
+        site.token("", scope).await,
+        site.token(&basic("reader"), scope).await,
+    );
+    assert_eq!((get(&nobody, "a").await, get(&reader, "a").await), (404, 200));
+    assert_eq!(
+        (
+            get(&basic("stranger"), "a").await,
+            get(&basic("reader"), "a").await
+        ),
+        (404, 200)
+    );
+    site.get("", &format!("/v2/b/blobs/{}", blob.0)).await.expect(404);
+}
+
 /// GHSA-c9p4: whoever was put out of a group kept its rights. CVE-2026-35172: what had been read stayed readable.
 #[tokio::test]
 async fn rights_end_with_the_rules_that_gave_them() {
