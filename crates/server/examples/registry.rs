@@ -1,4 +1,5 @@
-//! A registry over a directory, for trying clients by hand: `registry DIR [HTPASSWD]`. Prints where it listens.
+//! A registry over a directory, for trying clients by hand: `registry DIR [HTPASSWD [RULES]]`; with rules it gives
+//! tokens. Prints where it listens.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -8,16 +9,27 @@ use std::sync::Arc;
 
 use landfall_hash::HashService;
 use landfall_net::server::{Limits, Security, Server};
-use landfall_server::{Access, Htpasswd, Registry, RegistryOptions, serve};
+use landfall_server::{
+    Access, AccessControl, AccessOptions, Htpasswd, Registry, RegistryOptions, TokenOptions, serve,
+};
 use landfall_store::{DirectoryOptions, DirectoryStore};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let root = args.next().ok_or("which directory?")?;
-    let access = match args.next() {
-        Some(path) => Access::Users(Htpasswd::read(Path::new(&path)).await?),
-        None => Access::Anyone,
+    let access = match (args.next(), args.next()) {
+        (Some(users), Some(rules)) => Access::Controlled(
+            AccessControl::open(AccessOptions {
+                htpasswd: Some(users.into()),
+                rules: Some(rules.into()),
+                tokens: Some(TokenOptions::new(Path::new(&root).with_extension("key"))),
+                ..AccessOptions::default()
+            })
+            .await?,
+        ),
+        (Some(users), None) => Access::Users(Htpasswd::read(Path::new(&users)).await?),
+        (None, _) => Access::Anyone,
     };
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let hash = HashService::new(threads);

@@ -27,6 +27,26 @@ pub enum ServerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A place in a rules file.
+    #[error("{}:{line}:{column}: {reason}", path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there, and what to do.
+        reason: String,
+    },
+    /// The file with the key that tokens are signed with.
+    #[error("{}: {reason}", path.display())]
+    TokenKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do. Never what it holds.
+        reason: &'static str,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate in {}: {reason}", path.display())]
     Certificate {

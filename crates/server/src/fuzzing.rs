@@ -7,5 +7,5 @@ use http::{HeaderMap, HeaderValue, header};
 pub fn basic(value: &[u8]) -> Option<(String, String)> {
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
-    crate::auth::basic_for_fuzzing(&headers)
+    crate::access::basic_for_fuzzing(&headers)
 }

@@ -1,15 +1,18 @@
 //! The one place that says who may do what.
 //!
-//! Every endpoint asks here before it touches the store (CVE-2026-41888: a deletion that forgot to). Rules per
-//! repository will come here too and change nothing elsewhere.
+//! Every endpoint asks here before it touches the store (CVE-2026-41888: a deletion that forgot to). The rights are
+//! those of the caller; what the registry does for nobody at all is said here too.
 
 use landfall_oci::Repository;
+use serde::{Deserialize, Serialize};
 
-use crate::auth::Identity;
+use crate::access::Caller;
+use crate::ns::Candidate;
 use crate::reply::Failure;
 
 /// What somebody wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Action {
     /// Read content, lists and referrers of a repository.
     Pull,
@@ -17,6 +20,19 @@ pub(crate) enum Action {
     Push,
     /// Remove tags, manifests or memberships.
     Delete,
+}
+
+impl Action {
+    pub(crate) const ALL: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
+
+    /// As rules and scopes write it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 /// What is allowed at all.
@@ -32,12 +48,13 @@ impl Gate {
     /// Lets an action through, or says how it is refused.
     pub(crate) fn check(
         &self,
-        identity: &Identity,
+        caller: &Caller<'_>,
         action: Action,
         repository: &Repository,
     ) -> Result<(), Failure> {
-        // Who was let in may do everything, until there are rules.
-        let _ = identity;
+        if !self.may(caller, action, repository) {
+            return Err(caller.refusal(action, repository));
+        }
         match action {
             Action::Pull => Ok(()),
             Action::Push | Action::Delete if !self.writable => Err(Failure::unsupported(format!(
@@ -48,35 +65,31 @@ impl Gate {
         }
     }
 
-    /// Whether somebody may know what a repository holds: decides over lists, mounts and everything in passing.
-    pub(crate) fn may_read(&self, identity: &Identity, repository: &Repository) -> bool {
-        self.check(identity, Action::Pull, repository).is_ok()
+    fn may(&self, caller: &Caller<'_>, action: Action, repository: &Repository) -> bool {
+        caller.is_covered(action, repository) && caller.is_allowed(action, repository)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Whether somebody may take from a repository in passing, for another: a mount.
+    pub(crate) fn may_mount_from(&self, caller: &Caller<'_>, repository: &Repository) -> bool {
+        self.may(caller, Action::Pull, repository)
+    }
 
-    #[test]
-    fn every_action_in_every_mode() {
-        use Action::{Delete, Pull, Push};
-        let somebody = Identity::anonymous();
-        let repository = "a/b".parse().unwrap();
-        for (writable, deletes, allowed) in [
-            (true, true, &[Pull, Push, Delete][..]),
-            (true, false, &[Pull, Push]),
-            (false, true, &[Pull]),
-            (false, false, &[Pull]),
-        ] {
-            let gate = Gate { writable, deletes };
-            for action in [Pull, Push, Delete] {
-                let answer = gate.check(&somebody, action, &repository);
-                assert_eq!(answer.is_ok(), allowed.contains(&action), "{gate:?} {action:?}");
-                if let Err(refused) = answer {
-                    assert_eq!(refused.status, 405);
-                }
-            }
+    /// Whether somebody may know that there is such a repository: a list. The token was for the list.
+    pub(crate) fn may_list(&self, caller: &Caller<'_>, repository: &Repository) -> bool {
+        caller.is_allowed(Action::Pull, repository)
+    }
+
+    /// Which of the repositories that a path can mean may be read. The token is for the path.
+    pub(crate) fn readable(
+        &self,
+        caller: &Caller<'_>,
+        path: &Repository,
+        mut candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, Failure> {
+        candidates.retain(|candidate| caller.is_allowed(Action::Pull, &candidate.repository));
+        match candidates.is_empty() || !caller.is_covered(Action::Pull, path) {
+            true => Err(caller.refusal(Action::Pull, path)),
+            false => Ok(candidates),
         }
     }
 }

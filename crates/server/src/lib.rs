@@ -3,7 +3,7 @@
 //! [`Registry::handle`] is the whole server as a function from request to answer: it knows no sockets, and each
 //! endpoint is a file of its own. [`serve`] puts it behind `landfall_net`'s accept loop.
 
-mod auth;
+mod access;
 mod blobs;
 mod body;
 mod budget;
@@ -36,7 +36,7 @@ mod tls;
 mod uploads;
 pub mod wanted;
 
-pub use auth::{Access, Htpasswd, Identity};
+pub use access::{Access, AccessControl, AccessOptions, Htpasswd, Identity, Network, Rules, TokenOptions};
 pub use body::RequestBody;
 pub use clock::rfc3339;
 pub use error::ServerError;

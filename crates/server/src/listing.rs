@@ -12,6 +12,9 @@ use crate::reply::{Builder, Failure, Reply};
 /// The most that one page holds, whatever was asked for (CVE-2023-2253).
 const MAX_PAGE: usize = 10_000;
 
+/// Names asked of the store at a time by those who may read few of them.
+const STEP: usize = 256;
+
 /// What may stand unescaped in a query value.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -56,23 +59,28 @@ impl Registry {
     }
 
     pub(crate) async fn catalog(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        call.caller.check_catalog()?;
         let limit = limit(call)?;
         let mut after = call.query.get("last").map(str::to_owned);
         let mut repositories: Vec<Repository> = Vec::new();
-        // What the caller may not read is left out, so that one page of the store may not fill one of ours.
+        // What the caller may not read is left out: neither a name nor a link to nothing tells of it. One more than
+        // asked for, to know whether there is more.
+        let mut step = limit + 1;
         let more = loop {
             let page = Page {
                 after: after.as_deref(),
-                limit: limit - repositories.len(),
+                limit: step,
             };
             let listing = self.store.repositories(page).await?;
             after = listing.items.last().map(Repository::to_string).or(after);
-            let readable = |name: &Repository| self.gate.may_read(call.identity, name);
+            let readable = |name: &Repository| self.gate.may_list(call.caller, name);
             repositories.extend(listing.items.into_iter().filter(readable));
-            if !listing.more || repositories.len() == limit {
-                break listing.more;
+            if !listing.more || limit == 0 || repositories.len() > limit {
+                break repositories.len() > limit;
             }
+            step = step.max(STEP);
         };
+        repositories.truncate(limit);
         let mut builder = Builder::new(StatusCode::OK);
         if let Some(last) = repositories.last().filter(|_| more) {
             builder = builder.header(header::LINK, next_link("/v2/_catalog", limit, last.as_str(), &[]));

@@ -11,7 +11,7 @@ use std::time::Instant;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use landfall_oci::Repository;
 
-use crate::auth::Identity;
+use crate::access::Identity;
 use crate::metrics::{Endpoint, Metrics, Observation};
 use crate::path::{PathError, Route};
 use crate::query::Query;
@@ -245,7 +245,7 @@ fn subject(route: &Result<Route, PathError>, method: &Method, uri: &Uri) -> Subj
         reference,
     };
     match route {
-        Route::Base => Subject {
+        Route::Base | Route::Token => Subject {
             action: "login",
             ..Subject::default()
         },

@@ -18,6 +18,8 @@ pub enum Route {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/token`: tokens are given out.
+    Token,
     /// `/v2/_catalog`
     Catalog,
     /// `/v2/<name>/tags/list`
@@ -60,6 +62,7 @@ impl Route {
             "/healthz" => return Ok(Self::Health),
             "/readyz" => return Ok(Self::Ready),
             "/metrics" => return Ok(Self::Metrics),
+            "/token" => return Ok(Self::Token),
             "/v2/_catalog" => return Ok(Self::Catalog),
             _ => {}
         }
@@ -174,6 +177,7 @@ mod tests {
         assert_eq!(Route::parse("/v2/"), Ok(Route::Base));
         assert_eq!(Route::parse("/v2/_catalog"), Ok(Route::Catalog));
         assert_eq!(Route::parse("/healthz"), Ok(Route::Health));
+        assert_eq!(Route::parse("/token"), Ok(Route::Token));
     }
 
     #[test]

@@ -23,6 +23,11 @@ impl Query {
         )
     }
 
+    /// The same for what HTML forms write, where a `+` is a space.
+    pub(crate) fn parse_form(text: &str) -> Self {
+        Self::parse(Some(&text.replace('+', " ")))
+    }
+
     pub(crate) fn get(&self, key: &'static str) -> Option<&str> {
         self.all(key).next()
     }
@@ -47,5 +52,10 @@ mod tests {
         assert_eq!(query.get("empty"), Some(""));
         assert_eq!(query.get("none"), None);
         assert_eq!(Query::parse(None).get("n"), None);
+        let form = Query::parse_form("scope=a+b&password=x%2By+z");
+        assert_eq!(
+            (form.get("scope"), form.get("password")),
+            (Some("a b"), Some("x+y z"))
+        );
     }
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use landfall_oci::{Digest, ErrorCode, Repository};
 use landfall_store::Store;
 
-use crate::auth::{Access, Identity};
+use crate::access::{Access, AccessControl, Asked, Caller, Identity};
 use crate::body::{self, Counted, RequestBody};
 use crate::budget::Budget;
 use crate::gate::{Action, Gate};
@@ -29,12 +29,14 @@ use crate::wanted::{RecentIndexes, Wanted};
 const BUDGET_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Its address.
     pub addr: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// The name in the client's certificate, if it showed one that was issued by whom we trust.
+    pub certificate: Option<Arc<str>>,
 }
 
 /// How a registry behaves.
@@ -101,7 +103,7 @@ pub struct Registry {
     /// Tells requests of this process from those of others.
     run: u32,
     next: AtomicU64,
-    access: Access,
+    access: Arc<AccessControl>,
 }
 
 /// What a handler knows of its request, beside the body.
@@ -109,8 +111,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a Query,
-    pub(crate) identity: &'a Identity,
-    pub(crate) peer: Peer,
+    pub(crate) caller: &'a Caller<'a>,
+    pub(crate) peer: &'a Peer,
 }
 
 impl Call<'_> {
@@ -180,21 +182,22 @@ impl Registry {
             rate: options.requests_per_second.map(Rate::new),
             run: u32::from_le_bytes(run),
             next: AtomicU64::new(1),
-            access: options.access,
+            access: options.access.into(),
             store,
         }
     }
 
     /// Answers one request.
     pub async fn handle<B: RequestBody>(&self, request: Request<B>, peer: Peer) -> Reply {
+        let peer = self.access.origin(request.headers(), peer);
         let route = Route::parse(request.uri().path());
         let id = format!("{:08x}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
         // However this ends, also with a client that leaves: it is counted and logged.
-        let exchange = Exchange::begin(&request, &route, peer, id, &self.metrics);
+        let exchange = Exchange::begin(&request, &route, peer.clone(), id, &self.metrics);
         let (parts, body) = request.into_parts();
         let mut body = Counted::new(body, exchange.received());
         let mut identity = Identity::anonymous();
-        let answer = self.answer(&parts, route, &mut body, &mut identity, peer).await;
+        let answer = self.answer(&parts, route, &peer, &mut body, &mut identity).await;
         let mut reply = answer.unwrap_or_else(Failure::into_reply);
         common_headers(&mut reply);
         if parts.method == Method::HEAD {
@@ -213,9 +216,9 @@ impl Registry {
         &self,
         parts: &http::request::Parts,
         route: Result<Route, PathError>,
+        peer: &Peer,
         body: &mut B,
         identity: &mut Identity,
-        peer: Peer,
     ) -> Result<Reply, Failure> {
         let reading = parts.method == Method::GET || parts.method == Method::HEAD;
         if let Ok(route @ (Route::Health | Route::Ready)) = &route {
@@ -225,17 +228,37 @@ impl Registry {
             let wait = rate.take(peer.addr.ip(), Instant::now());
             wait.map_err(|seconds| Failure::too_many("too many requests", seconds))?;
         }
-        *identity = self.access.identify(&parts.headers).await?;
         let query = Query::parse(parts.uri.query());
+        let asked = Asked {
+            peer,
+            headers: &parts.headers,
+            uri: &parts.uri,
+            method: &parts.method,
+            route: &route,
+            query: &query,
+        };
+        if route == Ok(Route::Token) && self.access.gives_tokens() {
+            return match parts.method.as_str() {
+                "GET" | "POST" => {
+                    self.access
+                        .give_token(asked, body, self.patience, &mut self.budget.claim(), identity)
+                        .await
+                }
+                method => Err(not_allowed(&Route::Token, method)),
+            };
+        }
+        let caller = self.access.identify(asked).await?;
+        *identity = caller.identity().clone();
         let call = Call {
             method: &parts.method,
             headers: &parts.headers,
             query: &query,
-            identity,
+            caller: &caller,
             peer,
         };
-        let route = route.map_err(|error| error.into_failure(reading))?;
+        let route = route.clone().map_err(|error| error.into_failure(reading))?;
         if route == Route::Metrics && self.metrics_endpoint {
+            call.caller.check_base()?;
             return self.look(&parts.method, &route).await;
         }
         self.dispatch(&call, route, body).await
@@ -248,17 +271,28 @@ impl Registry {
         body: &mut B,
     ) -> Result<Reply, Failure> {
         match (route, call.method.as_str()) {
+            (Route::Token, _) => Err(PathError::Unknown.into_failure(true)),
             (Route::Base, "GET" | "HEAD") => {
+                call.caller.check_base()?;
                 Ok(Builder::new(StatusCode::OK).json(&serde_json::json!({}), "application/json"))
             }
             (Route::Catalog, "GET" | "HEAD") => self.catalog(call).await,
-            (Route::Tags(name), "GET" | "HEAD") => self.list_tags(call, &name).await,
+            (Route::Tags(name), "GET" | "HEAD") => {
+                let answer = self.list_tags(call, &name).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Referrers(name, subject), "GET" | "HEAD") => {
                 self.list_referrers(call, &name, &subject).await
             }
-            (Route::Blob(name, digest), "GET" | "HEAD") => self.get_blob(call, &name, &digest).await,
+            (Route::Blob(name, digest), "GET" | "HEAD") => {
+                let answer = self.get_blob(call, &name, &digest).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Blob(name, digest), "DELETE") => self.delete_blob(call, &name, &digest).await,
-            (Route::Manifest(name, target), "GET" | "HEAD") => self.get_manifest(call, &name, &target).await,
+            (Route::Manifest(name, target), "GET" | "HEAD") => {
+                let answer = self.get_manifest(call, &name, &target).await;
+                answer.map_err(|failure| self.or_log_in(call, &name, failure))
+            }
             (Route::Manifest(name, target), "PUT") => self.put_manifest(call, &name, &target, body).await,
             (Route::Manifest(name, target), "DELETE") => self.delete_manifest(call, &name, &target).await,
             (Route::Uploads(name), "POST") => self.start_upload(call, &name, body).await,
@@ -278,18 +312,28 @@ impl Registry {
 
     /// Asks the gate.
     pub(crate) fn permit(&self, call: &Call<'_>, action: Action, name: &Repository) -> Result<(), Failure> {
-        self.gate.check(call.identity, action, name)
+        self.gate.check(call.caller, action, name)
+    }
+
+    /// Instead of "not there" to somebody who showed nothing: "log in", where another repository that the path can mean
+    /// is closed to it. containerd asks without its password first, and takes a 404 for the last word.
+    fn or_log_in(&self, call: &Call<'_>, name: &Repository, failure: Failure) -> Failure {
+        if failure.status != StatusCode::NOT_FOUND || !call.caller.showed_nothing() {
+            return failure;
+        }
+        let namespace = namespace(call.query, call.headers);
+        let is_closed = |candidate: &Candidate| !call.caller.is_allowed(Action::Pull, &candidate.repository);
+        match candidates(name, namespace.as_ref()).iter().any(is_closed) {
+            true => call.caller.refusal(Action::Pull, name),
+            false => failure,
+        }
     }
 
     /// The repositories that a reading request may mean, as far as its sender may read them.
     pub(crate) fn readable(&self, call: &Call<'_>, name: &Repository) -> Result<Vec<Candidate>, Failure> {
         let namespace = namespace(call.query, call.headers);
-        let mut found = candidates(name, namespace.as_ref());
-        found.retain(|candidate| self.gate.may_read(call.identity, &candidate.repository));
-        match found.is_empty() {
-            true => self.permit(call, Action::Pull, name).map(|()| found),
-            false => Ok(found),
-        }
+        let found = candidates(name, namespace.as_ref());
+        self.gate.readable(call.caller, name, found)
     }
 }
 
@@ -319,6 +363,7 @@ pub(crate) fn not_allowed(route: &Route, method: &str) -> Failure {
         Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
         Route::Blob(..) => "GET, HEAD, DELETE",
         Route::Uploads(_) => "POST",
+        Route::Token => "GET, POST",
         Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
         _ => "GET, HEAD",
     };

@@ -30,11 +30,13 @@ pub async fn serve(
     let answer = move |request, peer: landfall_net::server::Peer| {
         let registry = Arc::clone(&answering);
         async move {
+            let secure = peer.tls;
             let peer = Peer {
                 addr: peer.addr,
                 tls: peer.tls,
+                certificate: peer.certificate_name,
             };
-            respond(registry.handle(request, peer).await, peer.tls)
+            respond(registry.handle(request, peer).await, secure)
         }
     };
     let drained = async {

@@ -42,7 +42,7 @@ impl Registry {
     /// Whether the blob could be had from another repository that the caller may read. What it may not read, and
     /// what is not there, look the same (CVE-2024-39897).
     async fn try_mount(&self, call: &Call<'_>, name: &Repository, digest: &Digest) -> Result<bool, Failure> {
-        let may_read = |from: &Repository| self.gate.may_read(call.identity, from);
+        let may_read = |from: &Repository| self.gate.may_mount_from(call.caller, from);
         let from = match call.query.get("from").filter(|from| !from.is_empty()) {
             Some(text) => text.parse().ok().filter(may_read),
             None => self.store.find_holder(digest, &may_read).await?,

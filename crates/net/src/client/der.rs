@@ -1,5 +1,6 @@
 //! Just enough DER to read the validity of a certificate (RFC 5280, 4.1), for certificates that are trusted by
-//! themselves instead of by a chain, whose dates the chain builder therefore never sees.
+//! themselves instead of by a chain, whose dates the chain builder therefore never sees. The server reads the names
+//! of its clients' certificates with the same few lines.
 
 use std::time::Duration;
 
@@ -7,6 +8,15 @@ use rustls_pki_types::UnixTime;
 
 /// The two ends of a certificate's validity. `None` when the bytes are not a certificate.
 pub(crate) fn validity(certificate: &[u8]) -> Option<(UnixTime, UnixTime)> {
+    let (_, dates, _) = element(after_issuer(certificate)?)?;
+    let (kind, not_before, rest) = element(dates)?;
+    let start = time(kind, not_before)?;
+    let (kind, not_after, _) = element(rest)?;
+    Some((start, time(kind, not_after)?))
+}
+
+/// The fields of a certificate from its validity on: what is said about its subject.
+pub(crate) fn after_issuer(certificate: &[u8]) -> Option<&[u8]> {
     let (_, certificate, _) = element(certificate)?;
     let (_, mut fields, _) = element(certificate)?;
     if element(fields)?.0 == 0xa0 {
@@ -15,15 +25,11 @@ pub(crate) fn validity(certificate: &[u8]) -> Option<(UnixTime, UnixTime)> {
     for _ in ["serialNumber", "signature", "issuer"] {
         fields = element(fields)?.2;
     }
-    let (_, dates, _) = element(fields)?;
-    let (kind, not_before, rest) = element(dates)?;
-    let start = time(kind, not_before)?;
-    let (kind, not_after, _) = element(rest)?;
-    Some((start, time(kind, not_after)?))
+    Some(fields)
 }
 
 /// Tag, content, and what follows.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {

@@ -5,7 +5,7 @@
 //! a [`Response`] whose body is read chunk by chunk, or a [`NetError`] that says what, where, and what to do.
 
 mod connector;
-mod der;
+pub(crate) mod der;
 mod dial;
 mod error;
 mod options;

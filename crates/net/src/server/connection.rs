@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
 use super::body::ResponseBody;
+use super::certificate;
 use super::limits::Limits;
 use super::peer::Peer;
 use super::plain::{self, Beginning};
@@ -81,6 +82,7 @@ where
             addr,
             tls: shared.tls.is_some(),
             client_certificate: None,
+            certificate_name: None,
         },
         activity,
         regions: None,
@@ -100,7 +102,9 @@ where
     match stream {
         Ok(Ok(stream)) => {
             let chain = stream.get_ref().1.peer_certificates();
-            connection.peer.client_certificate = chain.and_then(<[_]>::first).cloned().map(Arc::new);
+            let certificate = chain.and_then(<[_]>::first).cloned().map(Arc::new);
+            connection.peer.certificate_name = certificate.as_deref().and_then(|der| certificate::name(der));
+            connection.peer.client_certificate = certificate;
             converse(stream, connection, &shared).await;
         }
         Ok(Err(error)) => {

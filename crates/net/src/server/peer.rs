@@ -14,4 +14,6 @@ pub struct Peer {
     pub tls: bool,
     /// The client's own certificate, proven and issued by [`TlsFiles::client_ca`](super::TlsFiles::client_ca).
     pub client_certificate: Option<Arc<CertificateDer<'static>>>,
+    /// The one name that it goes by: the common name of its subject, or the first alternative name.
+    pub certificate_name: Option<Arc<str>>,
 }

@@ -33,8 +33,18 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
-    /// Authorities for client certificates, PEM. With this every client must show a certificate.
-    pub client_ca: Option<PathBuf>,
+    /// Whose client certificates are believed. Without it none is asked for.
+    pub client_ca: Option<ClientAuthority>,
+}
+
+/// Authorities for client certificates.
+#[derive(Clone, Debug)]
+pub struct ClientAuthority {
+    /// Their certificates, PEM.
+    pub file: PathBuf,
+    /// Whether every client must show a certificate. Otherwise those that show none are let in without a name; one
+    /// that cannot be believed is refused all the same.
+    pub required: bool,
 }
 
 /// The configuration in use, and what it came from.
@@ -101,7 +111,7 @@ fn fingerprint(files: &TlsFiles) -> Fingerprint {
     [
         Some(&files.certificate),
         Some(&files.key),
-        files.client_ca.as_ref(),
+        files.client_ca.as_ref().map(|authority| &authority.file),
     ]
     .into_iter()
     .flatten()
@@ -128,7 +138,7 @@ fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
         .map_err(bad)?;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
-        Some(path) => builder.with_client_cert_verifier(client_verifier(path, provider)?),
+        Some(authority) => builder.with_client_cert_verifier(client_verifier(authority, provider)?),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(bad)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -136,20 +146,23 @@ fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
 }
 
 fn client_verifier(
-    path: &Path,
+    authority: &ClientAuthority,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, ServeError> {
     let bad = |reason: String| ServeError::ClientAuthority {
-        path: path.to_owned(),
+        path: authority.file.clone(),
         reason,
     };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
+    for certificate in certificates(&authority.file)? {
         roots.add(certificate).map_err(|error| bad(error.to_string()))?;
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| bad(error.to_string()))
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = match authority.required {
+        true => builder,
+        false => builder.allow_unauthenticated(),
+    };
+    builder.build().map_err(|error| bad(error.to_string()))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {

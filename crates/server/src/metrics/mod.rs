@@ -37,7 +37,7 @@ const BUCKETS: [(u64, &str); 15] = [
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "other"];
-const ENDPOINTS: [&str; 9] = [
+const ENDPOINTS: [&str; 10] = [
     "base",
     "status",
     "catalog",
@@ -46,6 +46,7 @@ const ENDPOINTS: [&str; 9] = [
     "blob",
     "upload",
     "referrers",
+    "token",
     "other",
 ];
 
@@ -64,8 +65,8 @@ impl Endpoint {
             Ok(Route::Blob(..)) => 5,
             Ok(Route::Uploads(..) | Route::Upload(..)) => 6,
             Ok(Route::Referrers(..)) => 7,
-            #[allow(unreachable_patterns, reason = "for endpoints to come")]
-            Ok(_) | Err(_) => 8,
+            Ok(Route::Token) => 8,
+            Err(_) => 9,
         })
     }
 }

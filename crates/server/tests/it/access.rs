@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use http::Method;
-use landfall_server::{Access, Htpasswd, Registry, RegistryOptions};
+use landfall_server::{Access, Htpasswd, Peer, Registry, RegistryOptions};
 use landfall_store::suite;
 
-use crate::client::Scene;
+use crate::client::{PEER, Scene};
 
 fn credential(text: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
@@ -24,6 +24,11 @@ async fn with_a_password_file_nothing_is_answered_without_one() {
     .await;
     let digest = suite::blob("x").0;
     let blob = format!("/v2/a/blobs/{digest}");
+    // Each time from elsewhere: who fails often from one place is slowed down.
+    let mut places = (1..).map(|place: u32| Peer {
+        addr: (std::net::Ipv4Addr::from(place), 1).into(),
+        ..PEER
+    });
     for (method, path) in [
         (Method::GET, "/v2/"),
         (Method::GET, "/v2/_catalog"),
@@ -41,9 +46,9 @@ async fn with_a_password_file_nothing_is_answered_without_one() {
             &credential("ann:wrong"),
             &credential("bob:s3cret"),
         ] {
-            let refused = scene
-                .send(method.clone(), path, &[("authorization", header)], "")
-                .await;
+            let place = places.next().unwrap();
+            let headers = [("authorization", header)];
+            let refused = scene.send_from(place, method.clone(), path, &headers, "").await;
             refused.expect(401);
             assert!(refused.header("www-authenticate").starts_with("Basic realm="));
         }

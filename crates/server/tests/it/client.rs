@@ -18,6 +18,7 @@ use landfall_store::{DirectoryOptions, DirectoryStore, Durability, Store};
 pub(crate) const PEER: Peer = Peer {
     addr: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4711),
     tls: false,
+    certificate: None,
 };
 
 /// A registry over a fresh directory.
@@ -92,11 +93,23 @@ impl Scene {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
+        self.send_from(PEER, method, path, headers, body).await
+    }
+
+    /// The same from somebody else.
+    pub(crate) async fn send_from(
+        &self,
+        peer: Peer,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let body = body.into();
         let length = body.len().to_string();
         let mut all = vec![("content-length", length.as_str())];
         all.extend(headers);
-        self.raw(method, path, &all, Full::new(body)).await
+        self.raw(peer, method, path, &all, Full::new(body)).await
     }
 
     /// A request whose body comes in pieces, without a Content-Length.
@@ -113,11 +126,12 @@ impl Scene {
             .map(|at| Ok::<_, io::Error>(Frame::data(body.slice(at..body.len().min(at + 4000)))))
             .collect();
         let body = StreamBody::new(futures_util::stream::iter(pieces));
-        self.raw(method, path, headers, body).await
+        self.raw(PEER, method, path, headers, body).await
     }
 
     async fn raw<B: RequestBody>(
         &self,
+        peer: Peer,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
@@ -127,7 +141,7 @@ impl Scene {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let reply = self.registry.handle(request.body(body).unwrap(), PEER).await;
+        let reply = self.registry.handle(request.body(body).unwrap(), peer).await;
         let (parts, body) = reply.into_parts();
         let body = match body {
             Body::Empty => Bytes::new(),

@@ -99,8 +99,24 @@ async fn a_line_for_each_request_and_no_secret_in_any() {
     let wrong = format!("Basic {}", encode("ann:wr0ng-password"));
     let wrong = [("authorization", wrong.as_str()), ("user-agent", AGENT)];
     scene.send(Method::GET, "/v2/", &wrong, "").await.expect(401);
+    let site = crate::sites::Site::new(&["ann"], "[[rule]]\nrepository = \"*\"\npull = [\"ann\"]\n").await;
+    let token = site.token(&crate::sites::basic("ann"), "repository:a:pull").await;
+    let bearer = [("authorization", token.as_str()), ("user-agent", AGENT)];
+    site.scene
+        .send(Method::GET, "/v2/a/tags/list", &bearer, "")
+        .await
+        .expect(404);
+    let node = crate::sites::certified("node-1");
+    site.scene
+        .send_from(node, Method::GET, "/v2/", &[("user-agent", AGENT)], "")
+        .await
+        .expect(200);
+    site.replace("users", "ann:s3cret-line\n");
+    let error = site.control.reload().await.unwrap_err();
+    assert!(!format!("{error} {error:?} {:?}", site.control).contains("s3cret"));
+    let text = lines.text();
     let logged = lines.of("landfall::access", AGENT);
-    assert_eq!(logged.len(), 3);
+    assert_eq!(logged.len(), 5);
     let patch = &logged[1];
     assert_eq!(patch["user"], "ann");
     assert_eq!(patch["method"], "PATCH");
@@ -117,6 +133,23 @@ async fn a_line_for_each_request_and_no_secret_in_any() {
         (&"-".into(), &401.into(), &"login".into())
     );
     assert_ne!(logged[0]["id"], logged[1]["id"]);
+    assert_eq!(
+        (&logged[3]["user"], &logged[4]["user"]),
+        (&"ann".into(), &"cert:node-1".into())
+    );
+    assert!(text.contains("users:1: "), "the bad file is in the log");
+    let token = token.strip_prefix("Bearer ").unwrap();
+    let signature = token.rsplit('.').next().unwrap();
+    let key = std::fs::read_to_string(site.path("token.key")).unwrap();
+    for secret in [
+        token,
+        signature,
+        key.trim(),
+        "ann-secret",
+        &crate::sites::basic("ann"),
+    ] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
     let id = upload.rsplit('/').next().unwrap();
     let text = lines.text();
     for secret in ["s3cret", "wr0ng", &right, &encode("ann:wr0ng-password"), id] {

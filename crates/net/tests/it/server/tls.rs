@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_net::server::{Limits, Security, ServeError, Server, TlsFiles};
+use landfall_net::server::{ClientAuthority, Limits, Security, ServeError, Server, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject;
@@ -40,7 +40,8 @@ impl Issued {
 
     fn issue(&self, file: &str, name: &str) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let certificate = params.signed_by(&key, &self.authority).unwrap();
         std::fs::write(self.path(&format!("{file}.key")), key.serialize_pem()).unwrap();
         std::fs::write(self.path(&format!("{file}.pem")), certificate.pem()).unwrap();
@@ -289,16 +290,53 @@ async fn clients_must_have_a_certificate_when_an_authority_for_them_is_given() {
     issued.issue("client", "node-1");
     stranger.issue("client", "node-1");
     let files = TlsFiles {
-        client_ca: Some(issued.path("ca.pem")),
+        client_ca: Some(authority(&issued, "ca.pem", true)),
         ..issued.files()
     };
     let server = Running::start(Security::Tls(files), quick(), file_of(b"x")).await;
     let mut client = connect(&issued.connector(Some("client")), &server, "localhost")
         .await
         .unwrap();
-    assert_eq!(soon(client.get("/who")).await.body, b"tls=true certificate=true");
+    assert_eq!(
+        soon(client.get("/who")).await.body,
+        b"tls=true certificate=true name=node-1"
+    );
     // With TLS 1.3 the refusal arrives after the client's side of the handshake.
     if let Ok(mut client) = issued.connect(&server, "localhost").await {
+        client.ask("GET", "/who", None).await;
+        assert!(soon(client.answer()).await.is_err());
+    }
+    until("the refusal", || server.stats.handshake_errors() == 1).await;
+}
+
+fn authority(issued: &Issued, name: &str, required: bool) -> ClientAuthority {
+    ClientAuthority {
+        file: issued.path(name),
+        required,
+    }
+}
+
+#[tokio::test]
+async fn clients_may_have_a_certificate_but_no_false_one() {
+    let (issued, stranger) = (Issued::new(), Issued::new());
+    issued.issue("client", "node-1");
+    stranger.issue("client", "node-1");
+    let files = TlsFiles {
+        client_ca: Some(authority(&issued, "ca.pem", false)),
+        ..issued.files()
+    };
+    let server = Running::start(Security::Tls(files), quick(), file_of(b"x")).await;
+    let with = issued.connector(Some("client"));
+    let mut client = connect(&with, &server, "localhost").await.unwrap();
+    let who = soon(client.get("/who")).await.body;
+    assert_eq!(who, b"tls=true certificate=true name=node-1");
+    let mut client = issued.connect(&server, "localhost").await.unwrap();
+    assert_eq!(soon(client.get("/who")).await.body, b"tls=true certificate=false");
+    // Of another authority, with the same name.
+    std::fs::copy(stranger.path("client.pem"), issued.path("false.pem")).unwrap();
+    std::fs::copy(stranger.path("client.key"), issued.path("false.key")).unwrap();
+    let with = issued.connector(Some("false"));
+    if let Ok(mut client) = connect(&with, &server, "localhost").await {
         client.ask("GET", "/who", None).await;
         assert!(soon(client.answer()).await.is_err());
     }
@@ -340,7 +378,7 @@ async fn files_that_cannot_be_used_are_named() {
     assert!(matches!(bind(mismatch).await, ServeError::Certificate { .. }));
     std::fs::write(issued.path("empty.pem"), "").unwrap();
     let nobody = TlsFiles {
-        client_ca: Some(issued.path("empty.pem")),
+        client_ca: Some(authority(&issued, "empty.pem", false)),
         ..issued.files()
     };
     let error = bind(nobody).await;

@@ -90,8 +90,10 @@ async fn answer(file: Arc<File>, request: Request<Incoming>, peer: Peer) -> Resp
         }
         "/panic" => panic!("on purpose"),
         "/who" => {
-            let certificate = peer.client_certificate.map(|der| der.len());
-            Response::new(format!("tls={} certificate={}", peer.tls, certificate.is_some()).into())
+            let certificate = peer.client_certificate.is_some();
+            let name = peer.certificate_name.map(|name| format!(" name={name}"));
+            let name = name.unwrap_or_default();
+            Response::new(format!("tls={} certificate={certificate}{name}", peer.tls).into())
         }
         "/length" => {
             let mut body = request.into_body();

@@ -1,0 +1,185 @@
+//! Where a request comes from, when there are proxies in between.
+//!
+//! `X-Forwarded-For` is what anybody writes. Of it we believe only what a proxy that we were told to trust has
+//! appended: from the right, the first address that is not such a proxy's own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+use crate::registry::Peer;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Whether an address is in it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let shift = 32 - u32::from(self.bits);
+                let part = |address: u32| address.checked_shr(shift).unwrap_or(0);
+                part(network.to_bits()) == part(address.to_bits())
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let shift = 128 - u32::from(self.bits);
+                let part = |address: u128| address.checked_shr(shift).unwrap_or(0);
+                part(network.to_bits()) == part(address.to_bits())
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is neither an address nor a network like 10.0.0.0/8");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let all = if address.is_ipv4() { 32 } else { 128 };
+        match bits.unwrap_or(all) {
+            bits if bits <= all => Ok(Self { address, bits }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// The client itself, as far as it can be known.
+pub(super) fn origin(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> Peer {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(peer.addr.ip()) {
+        return peer;
+    }
+    let forwarded: Vec<&str> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .collect();
+    let mut addr = peer.addr;
+    for text in forwarded.into_iter().rev() {
+        // Behind what cannot be read nothing can be believed.
+        let Some(found) = address(text.trim()) else { break };
+        addr = found;
+        if !is_trusted(found.ip()) {
+            break;
+        }
+    }
+    let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
+    let tls = peer.tls || proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
+    // A proxy's certificate is the proxy's: it says nothing of those it speaks for.
+    let certificate = peer.certificate.filter(|_| addr == peer.addr);
+    Peer {
+        addr,
+        tls,
+        certificate,
+    }
+}
+
+/// With or without a port, IPv6 with or without brackets.
+fn address(text: &str) -> Option<SocketAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    ip.or_else(|| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let trusted: Vec<Network> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+        let headers = forwarded
+            .iter()
+            .map(|text| (FORWARDED_FOR, text.parse().unwrap()));
+        let peer = Peer {
+            addr: SocketAddr::new(peer.parse().unwrap(), 1),
+            tls: false,
+            certificate: None,
+        };
+        origin(&HeaderMap::from_iter(headers), peer, &trusted)
+            .addr
+            .ip()
+            .to_string()
+    }
+
+    /// The class of X-Forwarded-For trust: whoever connects directly cannot choose its address.
+    #[test]
+    fn only_what_a_trusted_proxy_appended_is_believed() {
+        for (peer, forwarded, trusted, expected) in [
+            ("192.0.2.9", &["10.9.9.9"][..], &[][..], "192.0.2.9"),
+            ("192.0.2.9", &["10.9.9.9"], &["10.0.0.0/8"], "192.0.2.9"),
+            ("10.0.0.1", &["192.0.2.9"], &["10.0.0.0/8"], "192.0.2.9"),
+            // What the client wrote itself stands further left.
+            ("10.0.0.1", &["1.1.1.1, 192.0.2.9"], &["10.0.0.0/8"], "192.0.2.9"),
+            (
+                "10.0.0.1",
+                &["1.1.1.1", "192.0.2.9, 10.0.0.2"],
+                &["10.0.0.0/8"],
+                "192.0.2.9",
+            ),
+            ("10.0.0.1", &["10.0.0.7, 10.0.0.2"], &["10.0.0.0/8"], "10.0.0.7"),
+            ("10.0.0.1", &["1.1.1.1, junk"], &["10.0.0.0/8"], "10.0.0.1"),
+            ("10.0.0.1", &[], &["10.0.0.0/8"], "10.0.0.1"),
+            ("::ffff:10.0.0.1", &["192.0.2.9:4711"], &["10.0.0.1"], "192.0.2.9"),
+            ("fd00::1", &["[2001:db8::5]:80"], &["fd00::/8"], "2001:db8::5"),
+            ("fd00::1", &["[2001:db8::5]"], &["fd00::/8"], "2001:db8::5"),
+        ] {
+            assert_eq!(seen(peer, forwarded, trusted), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_does_not_lend_its_certificate() {
+        let trusted = ["10.0.0.1".parse().unwrap()];
+        let peer = |addr: &str| Peer {
+            addr: addr.parse().unwrap(),
+            tls: true,
+            certificate: Some("proxy".into()),
+        };
+        let headers = HeaderMap::from_iter([(FORWARDED_FOR, "192.0.2.9".parse().unwrap())]);
+        let named = |headers: &HeaderMap, addr| origin(headers, peer(addr), &trusted).certificate.is_some();
+        assert!(!named(&headers, "10.0.0.1:1"));
+        assert!(named(&HeaderMap::new(), "10.0.0.1:1"));
+        assert!(named(&headers, "10.0.0.2:1"));
+    }
+
+    #[test]
+    fn networks() {
+        let holds = |network: &str, address: &str| {
+            let network: Network = network.parse().unwrap();
+            network.contains(address.parse().unwrap())
+        };
+        assert!(holds("10.1.0.0/16", "10.1.255.255"));
+        assert!(!holds("10.1.0.0/16", "10.2.0.0"));
+        assert!(holds("0.0.0.0/0", "255.1.2.3"));
+        assert!(!holds("0.0.0.0/0", "::1"));
+        assert!(holds("::/0", "ffff::"));
+        assert!(!holds("10.1.1.1", "10.1.1.2"));
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "x",
+            "10.0.0.0/-1",
+            "10.0.0.0/",
+        ] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+}
