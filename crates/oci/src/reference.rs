@@ -365,8 +365,10 @@ impl Reference {
         };
         let is_it = |read: &Self| read.registry == self.registry && read.repository == self.repository;
         match Self::parse(familiar) {
-            Ok(read) if !is_it(&read) => self.name(),
-            _ => familiar.to_owned(),
+            Ok(read) if is_it(&read) => familiar.to_owned(),
+            // Refused, as it is by Docker, which shows it all the same.
+            Err(ReferenceError::HexId { .. }) => familiar.to_owned(),
+            _ => self.name(),
         }
     }
 
@@ -436,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_familiar_name_is_never_read_as_another() {
-        for name in ["quay.io/x", "localhost/x", "library/localhost"] {
+        for name in ["quay.io/x", "localhost/x", "library/localhost", "r.6_o/e"] {
             let name = format!("docker.io/{name}:1");
             let reference = Reference::parse(&name).unwrap();
             assert_eq!(
