@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test test-fast bench soak lint fmt clean
+.PHONY: demo test test-fast bench soak fuzz lint fmt clean
 
 ## The whole journey on this machine, offline, in under a minute.
 demo:
@@ -33,6 +33,11 @@ bench:
 KILLS ?= 2000
 soak:
 	LANDFALL_KILLS=$(KILLS) $(CARGO) test --package landfall --test it -- kill::
+
+## Fuzzes each target of fuzz/ for SECONDS; by default it replays the corpus, which takes no C++ and a moment.
+SECONDS ?= 0
+fuzz:
+	scripts/fuzz --seconds $(SECONDS)
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -42,6 +42,11 @@ impl Realm {
         {
             return Err(refused("it holds a user name"));
         }
+        if landfall_net::client::leads_inward(answered_by, &url) {
+            return Err(refused(
+                "it leads from another host into this machine or its link",
+            ));
+        }
         let same_host = url.host() == answered_by.host();
         match url.scheme_str() {
             Some("https") => {}
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_stay_on_tls_or_at_home() {
+    fn cve_2026_33540_passwords_stay_on_tls_or_at_home() {
         let basic = Credential::Basic {
             username: "u".into(),
             password: Secret::new("p"),
@@ -86,6 +91,12 @@ mod tests {
             "http://169.254.169.254/latest",
             &Credential::Anonymous
         ));
+        assert!(!check(
+            tls,
+            "https://169.254.169.254/latest",
+            &Credential::Anonymous
+        ));
+        assert!(!check(tls, "https://localhost/token", &basic));
         assert!(!check(tls, "https://u:p@auth.example/token", &basic));
         assert!(!check(tls, "file:///etc/passwd", &basic));
         assert!(!check(tls, "ftp://auth.example/", &basic));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_become_a_path() {
+    fn cve_2024_3727_refuses_what_could_become_a_path() {
         for text in [
             "",
             "sha256",

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn one_body_is_never_two_things() {
+    fn ghsa_mc8v_mgrf_8f4m_one_body_is_never_two_things() {
         let both = format!(
             r#"{{"schemaVersion":2,"manifests":[],"layers":[],"config":{{"mediaType":"a","digest":"{ZERO}","size":1}}}}"#
         );

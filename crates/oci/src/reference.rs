@@ -351,16 +351,24 @@ impl Reference {
         }
     }
 
-    /// The name as Docker shows it: `docker.io/` dropped, then `library/` when nothing else is nested below it.
+    /// The name as Docker shows it: `docker.io/` dropped, then `library/` when nothing else is nested below it. Kept
+    /// whole where the short form would be read as something else (`docker.io/quay.io/x`).
     #[must_use]
     pub fn familiar_name(&self) -> String {
         if self.registry.as_str() != DOCKER_HUB {
             return self.name();
         }
         let path = self.repository.as_str();
-        match path.strip_prefix(LIBRARY) {
-            Some(rest) if !rest.contains('/') => rest.to_owned(),
-            _ => path.to_owned(),
+        let familiar = match path.strip_prefix(LIBRARY) {
+            Some(rest) if !rest.contains('/') => rest,
+            _ => path,
+        };
+        let is_it = |read: &Self| read.registry == self.registry && read.repository == self.repository;
+        match Self::parse(familiar) {
+            Ok(read) if is_it(&read) => familiar.to_owned(),
+            // Refused, as it is by Docker, which shows it all the same.
+            Err(ReferenceError::HexId { .. }) => familiar.to_owned(),
+            _ => self.name(),
         }
     }
 
@@ -427,6 +435,23 @@ pub fn apply_default_tag(text: &str) -> Result<String, ReferenceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_familiar_name_is_never_read_as_another() {
+        for name in ["quay.io/x", "localhost/x", "library/localhost", "r.6_o/e"] {
+            let name = format!("docker.io/{name}:1");
+            let reference = Reference::parse(&name).unwrap();
+            assert_eq!(
+                Reference::parse(&reference.familiar()).unwrap(),
+                reference,
+                "{name}"
+            );
+            assert_eq!(
+                Reference::parse(&reference.familiar_name()).unwrap().name(),
+                reference.name()
+            );
+        }
+    }
 
     #[test]
     fn the_port_of_a_bare_name_is_a_tag() {

@@ -304,7 +304,7 @@ async fn basic_challenges() {
 }
 
 #[tokio::test]
-async fn passwords_go_to_no_stranger() {
+async fn cve_2026_33540_passwords_go_to_no_stranger() {
     let case = case(basic(), TokenOptions::default(), |_| {
         reply(200, &[], r#"{"token":"T"}"#)
     })

@@ -47,7 +47,7 @@ async fn no_tags_and_no_repository() {
 }
 
 #[tokio::test]
-async fn the_next_page_is_not_sought_elsewhere() {
+async fn cve_2026_2376_the_next_page_is_not_sought_elsewhere() {
     let case = Case::new(|_| {
         reply(
             200,

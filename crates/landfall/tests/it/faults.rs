@@ -279,7 +279,7 @@ fn a_registry_without_mounts_gets_every_blob() {
 }
 
 #[test]
-fn credentials_do_not_follow_a_redirect_to_another_host() {
+fn cve_2026_2376_credentials_do_not_follow_a_redirect_to_another_host() {
     let workload = Workload::small(28);
     let elsewhere = FakeRegistry::with(&workload);
     let upstream = FakeRegistry::builder()

@@ -25,7 +25,7 @@ mod verify;
 
 pub use error::NetError;
 pub use options::{HostOptions, PlainHttp, Proxies, Timeouts, TlsOptions, TransportOptions};
-pub use redirect::{resolve, same_origin};
+pub use redirect::{leads_inward, resolve, same_origin};
 pub use request::{BodyStream, OpenBody, Request, RequestBody};
 pub use response::Response;
 pub use retry::{Backoff, Jitter, RetryOptions, is_retryable, retry_after};

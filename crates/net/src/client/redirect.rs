@@ -1,5 +1,7 @@
 //! Where a `Location` points, and what may travel there. Pure functions.
 
+use std::net::IpAddr;
+
 use http::header::{AUTHORIZATION, COOKIE, LOCATION};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -102,6 +104,41 @@ pub fn same_origin(one: &Uri, other: &Uri) -> bool {
     one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other)
 }
 
+/// Whether a host outside sends us to this machine or its link: to services that trust whoever reaches them, such as
+/// the metadata services of clouds (CVE-2026-2376). By the text of the URL; what a name resolves to is not looked up.
+#[must_use]
+pub fn leads_inward(from: &Uri, to: &Uri) -> bool {
+    let (from, to) = (place(from), place(to));
+    match to {
+        Place::Machine => from != Place::Machine,
+        Place::Link => from == Place::Outside,
+        Place::Outside => false,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Machine,
+    Link,
+    Outside,
+}
+
+fn place(url: &Uri) -> Place {
+    let host = url
+        .host()
+        .unwrap_or_default()
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    match literal.map(|address: IpAddr| address.to_canonical()) {
+        Some(address) if address.is_loopback() || address.is_unspecified() => Place::Machine,
+        Some(IpAddr::V4(address)) if address.is_link_local() => Place::Link,
+        Some(IpAddr::V6(address)) if address.is_unicast_link_local() => Place::Link,
+        None if host == "localhost" || host.ends_with(".localhost") => Place::Machine,
+        _ => Place::Outside,
+    }
+}
+
 /// The next URL, when `status` is a redirect of a GET or HEAD; `allows_plain` says whether a host may be asked
 /// without TLS.
 pub(crate) fn next(
@@ -129,6 +166,12 @@ pub(crate) fn next(
     let to =
         resolve(from, location).ok_or_else(|| refused("an unreadable URL".to_owned(), "it is not a URL"))?;
     let shown = ShownUrl::new(&to).to_string();
+    if leads_inward(from, &to) {
+        return Err(refused(
+            shown,
+            "it leads from another host into this machine or its link",
+        ));
+    }
     match to.scheme_str() {
         Some("https") => Ok(Some(to)),
         Some("http") if allows_plain(&to) => Ok(Some(to)),
@@ -186,6 +229,48 @@ mod tests {
         assert!(!same("https://h/", "http://h/"));
         assert!(!same("https://h/", "https://h:444/"));
         assert!(!same("https://h/", "https://sub.h/"));
+    }
+
+    #[test]
+    fn cve_2026_2376_and_12566_no_host_outside_leads_inward() {
+        let inward = |from: &'static str, to: &'static str| {
+            leads_inward(&Uri::from_static(from), &Uri::from_static(to))
+        };
+        for to in [
+            "https://127.0.0.1/",
+            "https://127.8.9.1:444/",
+            "https://[::1]/",
+            "https://0.0.0.0/",
+            "https://[::]/",
+            "https://localhost/",
+            "https://LOCALHOST:5000/",
+            "https://a.localhost/",
+            "https://localhost./",
+            "https://[::ffff:127.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[fe80::1]/",
+            "https://[::ffff:169.254.169.254]/",
+        ] {
+            assert!(inward("https://registry.example/", to), "{to}");
+            assert!(inward("https://10.0.0.1/", to), "{to}");
+        }
+        for (from, to) in [
+            ("https://registry.example/", "https://cdn.example/"),
+            ("https://registry.example/", "https://10.0.0.1/"),
+            ("https://registry.example/", "https://not-localhost/"),
+            ("https://localhost:5000/", "https://127.0.0.1:6000/"),
+            ("https://127.0.0.1/", "https://169.254.1.1/"),
+            ("https://169.254.1.1/", "https://169.254.1.2/"),
+        ] {
+            assert!(!inward(from, to), "{from} {to}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            LOCATION,
+            http::HeaderValue::from_static("https://169.254.169.254/"),
+        );
+        let from = Uri::from_static("https://registry.example/");
+        assert!(next(&Method::GET, &from, StatusCode::FOUND, &headers, |_| true).is_err());
     }
 
     #[test]

@@ -63,7 +63,7 @@ async fn with_a_password_file_nothing_is_answered_without_one() {
 
 /// Every mutation, each through the one gate (CVE-2026-41888).
 #[tokio::test]
-async fn nothing_is_changed_where_nothing_may_be() {
+async fn cve_2026_41888_nothing_is_changed_where_nothing_may_be() {
     let scene = Scene::new().await;
     let held = suite::fill(&*scene.store).await.remove(0);
     let name = held.repository.as_str();

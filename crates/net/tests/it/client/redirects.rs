@@ -11,7 +11,7 @@ use super::fake::{Server, reply};
 use super::{body, get, transport, with_scheme};
 
 #[tokio::test]
-async fn another_host_gets_the_range_but_not_the_authorization() {
+async fn cve_2026_2376_another_host_gets_the_range_but_not_the_authorization() {
     let cdn = Server::plain(|_| reply(200, &[], "blob")).await;
     let location = cdn.url("/blob?X-Amz-Signature=s").to_string();
     let registry = Server::plain(move |seen| match seen.path() {
@@ -35,7 +35,7 @@ async fn another_host_gets_the_range_but_not_the_authorization() {
 }
 
 #[tokio::test]
-async fn a_circle_ends() {
+async fn cve_2026_12566_a_circle_ends() {
     let server = Server::plain(|_| reply(302, &[("location", "/again")], "")).await;
     let error = get(&transport(|_| ()), &server.url("/again")).await.unwrap_err();
     assert!(

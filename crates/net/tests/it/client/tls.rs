@@ -72,7 +72,7 @@ async fn a_certificate_for_another_name() {
 }
 
 #[tokio::test]
-async fn skipping_verification_is_for_the_named_host_alone() {
+async fn zot_3982_skipping_verification_is_for_the_named_host_alone() {
     let pair = Pair::self_signed("wrong.example", |_| ());
     let (server, other) = (serve(&pair).await, serve(&pair).await);
     let transport = transport(|options| {

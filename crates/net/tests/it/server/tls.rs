@@ -177,7 +177,7 @@ async fn stopping_ends_connections_over_tls_too() {
 }
 
 #[tokio::test]
-async fn handshakes_that_hang_hold_up_nobody_and_end() {
+async fn angos_handshakes_that_hang_hold_up_nobody_and_end() {
     let issued = Issued::new();
     let server = Running::start(Security::Tls(issued.files()), quick(), file_of(b"x")).await;
     let mut mute = Vec::new();

@@ -260,7 +260,7 @@ async fn a_manifest_that_was_deleted_or_a_blob_collected_is_gone_at_once() {
 
 /// distribution#1960: one link that a crash left empty stopped everything.
 #[tokio::test]
-async fn an_empty_link_spoils_nothing_but_itself() {
+async fn distribution_1960_an_empty_link_spoils_nothing_but_itself() {
     let held = suite::samples();
     let tree = Tree::with(&held);
     let name = held[1].repository.as_str();
@@ -367,7 +367,7 @@ async fn what_is_damaged_is_not_there() {
 }
 
 #[tokio::test]
-async fn nothing_leads_out_of_a_hostile_tree() {
+async fn cve_2024_3727_nothing_leads_out_of_a_hostile_tree() {
     let outside = tempfile::tempdir().unwrap();
     let (secret, secret_bytes) = suite::blob("secret");
     fs::write(outside.path().join("data"), &secret_bytes).unwrap();

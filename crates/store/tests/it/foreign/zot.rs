@@ -229,7 +229,7 @@ async fn referrers_stand_in_the_index_without_a_name() {
 }
 
 #[tokio::test]
-async fn nothing_leads_out_of_a_hostile_root() {
+async fn cve_2024_3727_nothing_leads_out_of_a_hostile_root() {
     let outside = tempfile::tempdir().unwrap();
     let (secret, bytes) = suite::blob("secret");
     fs::write(outside.path().join("secret"), &bytes).unwrap();
