@@ -2,7 +2,7 @@
 
 use landfall_auth::Challenge;
 use landfall_client::fuzzing as client;
-use landfall_server::{Wanted, parse_chunk_range, parse_range};
+use landfall_server::{WantedRange, parse_chunk_range, parse_range};
 
 use crate::text;
 
@@ -14,13 +14,13 @@ pub fn range(data: &[u8]) {
     let len = u64::from_le_bytes(*len);
     let Some(header) = text(header) else { return };
     match parse_range(Some(header), len) {
-        Wanted::Part(part) => {
+        WantedRange::Part(part) => {
             assert!(part.start < part.end && part.end <= len, "{part:?} of {len}");
             let again = format!("bytes={}-{}", part.start, part.end - 1);
-            assert_eq!(parse_range(Some(&again), len), Wanted::Part(part));
+            assert_eq!(parse_range(Some(&again), len), WantedRange::Part(part));
         }
-        Wanted::All => {}
-        Wanted::Unsatisfiable => assert!(header.contains('-')),
+        WantedRange::All => {}
+        WantedRange::Unsatisfiable => assert!(header.contains('-')),
     }
 }
 

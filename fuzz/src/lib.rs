@@ -10,14 +10,14 @@ mod server;
 
 pub use headers::{content_range, link, range, www_authenticate};
 pub use images::{list, manifest, reference, tar_index};
-pub use server::{authorization, path};
+pub use server::{authorization, path, rules};
 
 /// One target: bytes in, a panic where a promise is broken.
 pub type Target = fn(&[u8]);
 
 /// All targets by name. A new one is a function here, a line in this table, a file in `fuzz_targets/` with its `[[bin]]`,
-/// and a folder in `corpus/`. (The rules file of `serve` belongs here, too.)
-pub const TARGETS: [(&str, Target); 10] = [
+/// and a folder in `corpus/`.
+pub const TARGETS: [(&str, Target); 11] = [
     ("authorization", authorization),
     ("content_range", content_range),
     ("link", link),
@@ -26,6 +26,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("path", path),
     ("range", range),
     ("reference", reference),
+    ("rules", rules),
     ("tar_index", tar_index),
     ("www_authenticate", www_authenticate),
 ];

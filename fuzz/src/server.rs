@@ -1,8 +1,10 @@
 //! What only the server reads.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use landfall_server::{Route, fuzzing};
+use landfall_server::{Route, Rules, ServerError, fuzzing};
 
 use crate::text;
 
@@ -36,4 +38,15 @@ pub fn path(data: &[u8]) {
     let leads_out = |part: &str| matches!(part, "." | ".." | "") || part.contains(['\\', '\0', '%']);
     let parts = again.trim_start_matches('/').trim_end_matches('/');
     assert!(!parts.split('/').any(leads_out), "{again}");
+}
+
+/// A file of rules: understood or refused with a place that is in it.
+pub fn rules(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let read = Rules::parse(text, Path::new("rules.toml"));
+    if let Err(ServerError::Rules { line, column, .. }) = read {
+        // One behind the last line is where something is missing.
+        assert!(line >= 1 && line <= text.split('\n').count() + 1, "line {line}");
+        assert!(column >= 1 && column <= text.len() + 1, "column {column}");
+    }
 }

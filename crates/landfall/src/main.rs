@@ -8,6 +8,7 @@ mod exit;
 mod failure;
 mod human;
 mod lists;
+mod logs;
 mod make_image;
 mod moment;
 mod out;
@@ -18,7 +19,6 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
 use crate::commands::Context;
@@ -27,7 +27,7 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let logs = logs::start(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     let context = Context { quiet: cli.quiet };
     // A server answers an interrupt by finishing what it is sending; everything else just stops.
     let is_server = matches!(cli.command, Command::Serve(_));
-    let run = commands::run(cli.command, context);
+    let run = commands::run(cli.command, context, logs);
     let ended = runtime.block_on(async move {
         if is_server {
             run.await
@@ -63,17 +63,4 @@ async fn until_interrupted(run: impl Future<Output = Result<Exit, Failure>>) -> 
         ended = run => ended,
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "interrupted; the same command continues")),
     }
-}
-
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "landfall=debug,info",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
 }

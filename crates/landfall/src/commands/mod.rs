@@ -19,6 +19,7 @@ pub(crate) use self::serve::Settings;
 use crate::args::Command;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::logs::Logs;
 
 /// What every command is told besides its own arguments.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +28,12 @@ pub(crate) struct Context {
 }
 
 /// Runs a command to its end.
-pub(crate) async fn run(command: Command, context: Context) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Result<Exit, Failure> {
     match command {
         Command::Save(args) => save::run(args, context).await,
         Command::Load(args) => load::run(args, context).await,
         Command::Copy(args) => copy::run(args, context).await,
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args, logs).await,
         Command::Gc(args) => upkeep::gc(args, context).await,
         Command::Scrub(args) => upkeep::scrub(args, context).await,
         Command::Wanted(args) => upkeep::wanted(args, context).await,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub(crate) use self::request::{Collect, Moment, Request, Scrub};
 pub(crate) use self::socket::listen;
-pub(crate) use self::work::{Done, Workshop, collection_summary, wanted_file};
+pub(crate) use self::work::{Done, Policy, Workshop, collection_summary, wanted_file};
 use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -4,7 +4,7 @@
 //! it without knowing what it is.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use landfall_bundle::mount;
@@ -29,7 +29,12 @@ use crate::human;
 pub(crate) struct Workshop {
     pub(crate) store: Arc<DirectoryStore>,
     pub(crate) wanted: Wanted,
-    /// What holds where a request says nothing.
+    policy: RwLock<Policy>,
+}
+
+/// What holds where a request says nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Policy {
     pub(crate) collect: CollectOptions,
     pub(crate) retention: Vec<RetentionRule>,
 }
@@ -44,12 +49,27 @@ pub(crate) struct Done {
 impl Workshop {
     /// Opens a directory that no server has open.
     pub(crate) async fn open(root: &Path) -> Result<Self, Failure> {
-        Ok(Self {
-            store: Arc::new(open(root).await?),
-            wanted: Wanted::open(&wanted_file(root)).await.map_err(local)?,
-            collect: CollectOptions::default(),
-            retention: Vec::new(),
-        })
+        let wanted = Wanted::open(&wanted_file(root)).await.map_err(local)?;
+        Ok(Self::new(Arc::new(open(root).await?), wanted, Policy::default()))
+    }
+
+    /// One for a store that is open already.
+    pub(crate) fn new(store: Arc<DirectoryStore>, wanted: Wanted, policy: Policy) -> Self {
+        Self {
+            store,
+            wanted,
+            policy: RwLock::new(policy),
+        }
+    }
+
+    /// What holds now.
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this holds.
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 }
 
@@ -102,7 +122,7 @@ async fn retain(
     let rules: Vec<RetentionRule> = match rules {
         Some(rules) => serde_json::from_value(rules)
             .map_err(|error| Failure::usage(format!("the retention rules: {error}")))?,
-        None => workshop.retention.clone(),
+        None => workshop.policy().retention,
     };
     if rules.is_empty() {
         return Err(Failure::usage(
@@ -136,7 +156,7 @@ fn spared(count: u64) -> String {
 }
 
 async fn collect(workshop: &Workshop, asked: &Collect, items: Sender<Value>) -> Result<Done, Failure> {
-    let usual = workshop.collect.clone();
+    let usual = workshop.policy().collect;
     let options = CollectOptions {
         grace: asked.grace.map(Duration::from_secs).or(usual.grace),
         untagged_after: asked

@@ -1,31 +1,35 @@
 //! `serve`: bundles in place, a directory, or both, as a registry.
 
 mod content;
+mod file;
+mod guard;
+mod listeners;
+mod reload;
 mod security;
 mod settings;
 mod upkeep;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use landfall_net::server::{Limits, Security, Server};
-use landfall_server::{Access, Htpasswd, Registry, RegistryOptions, Wanted, serve};
+use landfall_net::server::{Manager, Security, Server};
+use landfall_server::{Access, Metrics, Registry, RegistryOptions, Wanted, serve, serve_status};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use self::content::Content;
-pub(crate) use self::settings::{Settings, retention_of};
+pub(crate) use self::file::retention_of;
+use self::reload::Reload;
+pub(crate) use self::settings::Settings;
 use super::demo::LISTENING;
 use crate::args::Serve;
 use crate::control::{self, Workshop};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::logs::Logs;
 use crate::out;
 
-/// How often what was learnt in between is written down.
-const WRITTEN_EVERY: Duration = Duration::from_secs(5);
-
-pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
-    let (typed, file) = (args.settings, args.config);
+pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
+    let (typed, file) = (args.settings.clone(), args.config.clone());
     let settings = tokio::task::spawn_blocking(move || typed.over_file(file.as_deref()));
     let settings = settings.await.map_err(setup)??;
     if args.print_config {
@@ -34,6 +38,13 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
     }
     // A signal that comes before this ends the program at once; after it, the server drains.
     let mut signals = Signals::new()?;
+    let manager = Arc::new(Manager::new(std::env::var_os("NOTIFY_SOCKET")).map_err(setup)?);
+    for (path, write) in [
+        (&settings.access_log, Logs::write_access as fn(&Logs, &_) -> _),
+        (&settings.audit_log, Logs::write_audit),
+    ] {
+        path.as_deref().map(|path| write(&logs, path)).transpose()?;
+    }
     let security = security::security(&settings).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
@@ -42,38 +53,86 @@ pub(crate) async fn run(args: Serve) -> Result<Exit, Failure> {
     };
     let content = Content::open(&settings).await?;
     let wanted = wanted(&settings).await?;
-    if let (Some(root), Some(store)) = (&settings.root, content.directory) {
-        let workshop = Arc::new(Workshop {
-            store,
-            wanted: wanted.clone(),
-            collect: upkeep::collect_options(&settings),
-            retention: settings.retention()?,
-        });
-        control::listen(root, Arc::clone(&workshop))
-            .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
-        upkeep::start(workshop, &settings);
-    }
-    let access = match &settings.htpasswd {
-        Some(path) => Access::Users(Htpasswd::read(path).await.map_err(setup)?),
-        None => Access::Anyone,
+    let access = guard::access(&settings).await?;
+    let control = match &access {
+        Access::Controlled(control) => Some(Arc::clone(control)),
+        _ => None,
     };
-    let options = RegistryOptions {
+    let options = options(&settings, access, &wanted);
+    let metrics = Arc::clone(&options.metrics);
+    let registry = Arc::new(Registry::new(content.store, options));
+    let server = listeners::registry(&settings, security).await?;
+    let status = listeners::status(&settings).await?;
+    let workshop = match (&settings.root, content.directory) {
+        (Some(root), Some(store)) => {
+            let policy = upkeep::policy(&settings)?;
+            let workshop = Arc::new(Workshop::new(store, wanted, policy));
+            control::listen(root, Arc::clone(&workshop))
+                .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+            upkeep::start(&workshop, &settings, &metrics);
+            Some(workshop)
+        }
+        _ => None,
+    };
+    if let Some(control) = &control {
+        tokio::spawn(Arc::clone(control).watch());
+    }
+    let reload = Reload {
+        typed: args.settings,
+        file: args.config,
+        in_force: settings,
+        access: control,
+        workshop,
+        logs,
+        manager: Arc::clone(&manager),
+    };
+    out::result(&format!("{LISTENING}{scheme}://{}\n", server.local_addr()));
+    manager.ready();
+    let stop = async {
+        signals.end(reload).await;
+        manager.stopping();
+    };
+    answer(server, status, registry, stop)
+        .await
+        .map(|()| Exit::Complete)
+}
+
+fn options(settings: &Settings, access: Access, wanted: &Wanted) -> RegistryOptions {
+    RegistryOptions {
         access,
         read_only: settings.read_only.unwrap_or_default(),
+        deletes: !settings.no_deletes.unwrap_or_default(),
+        sparse: settings.allow_sparse.unwrap_or_default(),
         wanted: Some(Arc::new(wanted.clone())),
+        metrics: Arc::new(Metrics::default()),
+        metrics_endpoint: settings.metrics.unwrap_or_default(),
+        drain_delay: settings.drain_delay.map(|age| age.0).unwrap_or_default(),
+        requests_per_second: settings.requests_per_second,
         ..RegistryOptions::default()
+    }
+}
+
+/// Answers until told to stop; the status listener outlasts the registry, so that the draining is seen.
+async fn answer(
+    server: Server,
+    status: Option<Server>,
+    registry: Arc<Registry>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let (ended, end) = oneshot::channel::<()>();
+    let watched = async {
+        match status {
+            Some(status) => serve_status(status, Arc::clone(&registry), async { drop(end.await) }).await,
+            None => Ok(()),
+        }
     };
-    let registry = Arc::new(Registry::new(content.store, options));
-    let server = Server::bind(settings.listen(), security, Limits::default())
-        .await
-        .map_err(setup)?;
-    out::result(&format!("{LISTENING}{scheme}://{}\n", server.local_addr()));
-    let (stopped, stop) = tokio::sync::oneshot::channel();
-    let keeping = tokio::spawn(async move { wanted.keep(WRITTEN_EVERY, async { drop(stop.await) }).await });
-    let served = serve(server, registry, signals.end()).await.map_err(setup);
-    let _ = stopped.send(());
-    let _ = keeping.await;
-    served.map(|()| Exit::Complete)
+    let served = async {
+        let served = serve(server, Arc::clone(&registry), stop).await;
+        drop(ended);
+        served
+    };
+    let (served, watched) = tokio::join!(served, watched);
+    served.and(watched).map_err(setup)
 }
 
 /// The list of missing images: beside the directory, or in memory where there is none.
@@ -101,12 +160,12 @@ impl Signals {
     }
 
     /// Ready at the first SIGTERM or SIGINT; a SIGHUP before that reloads.
-    async fn end(&mut self) {
+    async fn end(&mut self, mut reload: Reload) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => {}
+                _ = self.hang_up.recv() => reload.run().await,
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use landfall_net::server::{Security, TlsFiles};
+use landfall_net::server::{ClientAuthority, Security, TlsFiles};
 use landfall_server::self_signed;
 
 use super::{Settings, setup};
@@ -14,7 +14,10 @@ pub(super) async fn security(settings: &Settings) -> Result<Security, Failure> {
         Security::Tls(TlsFiles {
             certificate,
             key,
-            client_ca: None,
+            client_ca: settings.client_ca.clone().map(|file| ClientAuthority {
+                file,
+                required: settings.client_cert_required.unwrap_or_default(),
+            }),
         })
     };
     if let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) {

@@ -3,28 +3,22 @@
 //! A flag wins over its environment variable (`LANDFALL_SERVE_…`), that over the file, that over the default. The file
 //! is TOML with the flags' own names as keys, so there is nothing to learn twice.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landfall_server::Network;
 use landfall_store::{Age, RetentionRule, TagPattern};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Table;
 
+use super::file;
 use crate::failure::Failure;
 
 /// Where a server listens when nobody says.
 const LISTEN: &str = "127.0.0.1:5000";
-
-/// Keys whose values are paths: in a file they are meant from that file's folder.
-const PATHS: [&str; 6] = [
-    "bundles",
-    "root",
-    "tls-cert",
-    "tls-key",
-    "tls-self-signed",
-    "htpasswd",
-];
 
 /// Everything that can be set. What is `None` or empty was not said.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -99,6 +93,118 @@ pub(crate) struct Settings {
         help_heading = "Access"
     )]
     pub(crate) htpasswd: Option<PathBuf>,
+    /// Who may pull, push and delete where (TOML; docs/serve.md); without it whoever is let in may do everything.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_RULES",
+        help_heading = "Access"
+    )]
+    pub(crate) rules: Option<PathBuf>,
+    /// Give out tokens, as Docker Hub does: lets docker pull without a log-in what the rules open to everybody.
+    #[arg(long, env = "LANDFALL_SERVE_TOKENS", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Access")]
+    pub(crate) tokens: Option<bool>,
+    /// Where the key of the tokens lies; made on the first run [default: token.key in the root].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_TOKEN_KEY",
+        help_heading = "Access"
+    )]
+    pub(crate) token_key: Option<PathBuf>,
+    /// How clients reach this registry, where a proxy stands before it: https://registry.example.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LANDFALL_SERVE_EXTERNAL_URL",
+        help_heading = "Access"
+    )]
+    pub(crate) external_url: Option<String>,
+    /// Believe X-Forwarded-For from this address or network (may be given several times).
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "LANDFALL_SERVE_TRUSTED_PROXY",
+        value_delimiter = ',',
+        help_heading = "Access"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted_proxy: Vec<String>,
+    /// Authorities (PEM) whose client certificates name a client: `cert:NAME` in the rules.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_CLIENT_CA",
+        help_heading = "Access"
+    )]
+    pub(crate) client_ca: Option<PathBuf>,
+    /// Refuse clients without a certificate.
+    #[arg(long, env = "LANDFALL_SERVE_CLIENT_CERT_REQUIRED", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", help_heading = "Access")]
+    pub(crate) client_cert_required: Option<bool>,
+
+    /// Write a line of JSON for each request here; `-` is standard error.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_ACCESS_LOG",
+        help_heading = "Watching"
+    )]
+    pub(crate) access_log: Option<PathBuf>,
+    /// Write a line of JSON for each change here; `-` is standard error.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_AUDIT_LOG",
+        help_heading = "Watching"
+    )]
+    pub(crate) audit_log: Option<PathBuf>,
+    /// Answer /metrics on the registry's own address too, to whoever may log in.
+    #[arg(long, env = "LANDFALL_SERVE_METRICS", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Watching")]
+    pub(crate) metrics: Option<bool>,
+    /// Answer /healthz, /readyz and /metrics, and nothing else, on this address over plain HTTP.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "LANDFALL_SERVE_STATUS_LISTEN",
+        help_heading = "Watching"
+    )]
+    pub(crate) status_listen: Option<SocketAddr>,
+
+    /// Connections at a time [default: 4096].
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LANDFALL_SERVE_MAX_CONNECTIONS",
+        help_heading = "Limits"
+    )]
+    pub(crate) max_connections: Option<usize>,
+    /// Connections at a time from one address [default: 1024].
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LANDFALL_SERVE_MAX_CONNECTIONS_PER_CLIENT",
+        help_heading = "Limits"
+    )]
+    pub(crate) max_connections_per_client: Option<usize>,
+    /// Requests a second from one address [default: no limit].
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LANDFALL_SERVE_REQUESTS_PER_SECOND",
+        help_heading = "Limits"
+    )]
+    pub(crate) requests_per_second: Option<NonZeroU32>,
+    /// Told to stop, say so on /readyz for so long before no more connections are taken [default: 0s].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_DRAIN_DELAY",
+        help_heading = "Limits"
+    )]
+    pub(crate) drain_delay: Option<Age>,
 
     /// Tags that can be made but not moved or deleted: REPOSITORY:TAG with * and ? (may be given several times).
     #[arg(
@@ -110,6 +216,10 @@ pub(crate) struct Settings {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) immutable: Vec<TagPattern>,
+    /// Refuse deletions by clients; collection and retention go on.
+    #[arg(long, env = "LANDFALL_SERVE_NO_DELETES", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Upkeep")]
+    pub(crate) no_deletes: Option<bool>,
     /// Collect garbage so often, and end tags by the file's [[retention]] rules; `0` never does [default: 24h].
     #[arg(
         long,
@@ -155,7 +265,7 @@ impl Settings {
     /// [`Failure`] (usage) with file, line and column when the file is not what it should be.
     pub(crate) fn over_file(self, file: Option<&Path>) -> Result<Self, Failure> {
         let settings = match file {
-            Some(path) => self.over(read(path)?),
+            Some(path) => self.over(file::read(path)?),
             None => self,
         };
         settings.check()?;
@@ -163,8 +273,8 @@ impl Settings {
     }
 
     fn over(self, file: Self) -> Self {
-        let mut merged = table(&file);
-        merged.extend(table(&self));
+        let mut merged = file::table(&file);
+        merged.extend(file::table(&self));
         // Both came from this type, so their union is of it; if not, what was typed is what counts.
         merged.try_into().unwrap_or(self)
     }
@@ -175,11 +285,44 @@ impl Settings {
         self.listen.unwrap_or_else(default)
     }
 
+    /// Where the key of the tokens lies.
+    pub(crate) fn token_key(&self) -> Option<PathBuf> {
+        let default = || self.root.as_ref().map(|root| root.join("token.key"));
+        self.token_key.clone().or_else(default)
+    }
+
+    /// The proxies whose word about their clients is believed.
+    pub(crate) fn trusted_proxies(&self) -> Result<Vec<Network>, Failure> {
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|error| Failure::usage(format!("--trusted-proxy {text}: {error}")))
+        };
+        self.trusted_proxy.iter().map(parse).collect()
+    }
+
     /// The rules that end tags. Read with the file, so that a mistake is shown where it is.
     pub(crate) fn retention(&self) -> Result<Vec<RetentionRule>, Failure> {
         let rule = |table: &Table| table.clone().try_into();
         let rules: Result<_, toml::de::Error> = self.retention.iter().map(rule).collect();
         rules.map_err(|error| Failure::usage(format!("[[retention]]: {}", error.message())))
+    }
+
+    /// The keys in which this differs from what is in force and which only a start takes up.
+    pub(crate) fn needs_restart(&self, in_force: &Self) -> Vec<String> {
+        const TAKEN_UP: [&str; 5] = [
+            "immutable",
+            "retention",
+            "gc-grace",
+            "gc-untagged-after",
+            "gc-keep-trash",
+        ];
+        let (new, old) = (file::table(self), file::table(in_force));
+        let keys = new.keys().chain(old.keys()).cloned();
+        let changed: BTreeSet<String> = keys.filter(|key| new.get(key) != old.get(key)).collect();
+        let late = changed
+            .into_iter()
+            .filter(|key| !TAKEN_UP.contains(&key.as_str()));
+        late.collect()
     }
 
     /// As a file that says the same, defaults included.
@@ -188,7 +331,7 @@ impl Settings {
         shown.listen = Some(self.listen());
         shown.read_only = Some(self.read_only.unwrap_or_default());
         shown.plain_http = Some(self.plain_http.unwrap_or_default());
-        toml::to_string(&table(&shown)).unwrap_or_default()
+        toml::to_string(&file::table(&shown)).unwrap_or_default()
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -207,142 +350,21 @@ impl Settings {
         if protections.into_iter().filter(|on| *on).count() > 1 {
             return wrong("only one of --tls-cert, --tls-self-signed and --plain-http can be had");
         }
+        if self.tokens == Some(true) && self.token_key().is_none() {
+            return wrong("--tokens needs a place for their key: --token-key FILE, or a --root DIR");
+        }
+        if self.client_cert_required == Some(true) && self.client_ca.is_none() {
+            return wrong("--client-cert-required needs --client-ca FILE");
+        }
+        let secured = self.tls_cert.is_some() || self.tls_self_signed.is_some();
+        if self.client_ca.is_some() && !secured {
+            return wrong("--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key");
+        }
+        self.trusted_proxies()?;
         self.retention()?;
         if !self.tls_name.is_empty() && self.tls_self_signed.is_none() {
             return wrong("--tls-name is for a certificate made by --tls-self-signed");
         }
         Ok(())
-    }
-}
-
-/// The rules of a file alone, for their places in it.
-#[derive(Deserialize)]
-struct Rules {
-    #[serde(default, rename = "retention")]
-    _retention: Vec<RetentionRule>,
-}
-
-/// The retention rules of a settings file, as it writes them.
-///
-/// # Errors
-/// [`Failure`] with file, line and column.
-pub(crate) fn retention_of(path: &Path) -> Result<serde_json::Value, Failure> {
-    let settings = read(path)?;
-    serde_json::to_value(settings.retention).map_err(|error| Failure::usage(error.to_string()))
-}
-
-fn table(settings: &Settings) -> Table {
-    Table::try_from(settings).unwrap_or_default()
-}
-
-fn read(path: &Path) -> Result<Settings, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::local("read", path, &error))?;
-    let parse = || -> Result<Settings, toml::de::Error> {
-        // First for its errors, which know their place in the text; then with the paths put right.
-        let _: Settings = toml::from_str(&text)?;
-        let _: Rules = toml::from_str(&text)?;
-        let mut table: Table = toml::from_str(&text)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        PATHS.iter().for_each(|key| rebase(table.get_mut(*key), folder));
-        table.try_into()
-    };
-    parse().map_err(|error| {
-        let at = error
-            .span()
-            .map(|span| place(&text, span.start))
-            .unwrap_or_default();
-        Failure::usage(format!("{}{at}: {}", path.display(), error.message()))
-    })
-}
-
-/// `:line:column` of a byte.
-fn place(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!(":{line}:{column}")
-}
-
-fn rebase(value: Option<&mut Value>, folder: &Path) {
-    match value {
-        Some(Value::String(text)) => *text = folder.join(&*text).to_string_lossy().into_owned(),
-        Some(Value::Array(items)) => items.iter_mut().for_each(|item| rebase(Some(item), folder)),
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("landfall.toml");
-        std::fs::write(&path, text).unwrap();
-        (folder, path)
-    }
-
-    #[test]
-    fn what_was_typed_wins_over_the_file_and_the_file_over_the_default() {
-        let (folder, path) = file("root = \"store\"\nlisten = \"0.0.0.0:443\"\nplain-http = true\n");
-        let typed = Settings {
-            listen: Some("[::1]:5001".parse().unwrap()),
-            ..Settings::default()
-        };
-        let both = typed.over_file(Some(&path)).unwrap();
-        assert_eq!(both.root, Some(folder.path().join("store")));
-        assert_eq!(both.listen(), "[::1]:5001".parse().unwrap());
-        assert_eq!(both.plain_http, Some(true));
-        let (_folder, alone) = file("root = \"/srv\"\n");
-        let default = Settings::default().over_file(Some(&alone)).unwrap();
-        assert_eq!(default.listen(), LISTEN.parse().unwrap());
-        assert_eq!(default.root, Some("/srv".into()));
-    }
-
-    #[test]
-    fn what_is_printed_is_a_file_that_says_the_same() {
-        let (_folder, path) =
-            file("root = \"/srv\"\nbundles = [\"/a.tar\", \"/b.tar\"]\nlisten = \"[::]:5000\"\n");
-        let settings = Settings::default().over_file(Some(&path)).unwrap();
-        let (_folder, printed) = file(&settings.to_toml());
-        let again = Settings::default().over_file(Some(&printed)).unwrap();
-        assert_eq!(again.to_toml(), settings.to_toml());
-        assert_eq!(again.bundles, settings.bundles);
-    }
-
-    #[test]
-    fn a_mistake_is_shown_where_it_is() {
-        for (text, expected) in [
-            (
-                "root = \"/srv\"\nlissten = \"x\"\n",
-                ":2:1: unknown field `lissten`",
-            ),
-            ("root = \"/srv\"\nlisten = \"nowhere\"\n", ":2:10: "),
-            ("root = [", ":1:9: "),
-            ("", "nothing to serve"),
-            ("root = \"/srv\"\ntls-cert = \"x\"\n", "--tls-key"),
-        ] {
-            let (_folder, path) = file(text);
-            let failure = Settings::default().over_file(Some(&path)).unwrap_err();
-            assert!(failure.to_string().contains(expected), "{text:?}: {failure}");
-        }
-    }
-
-    #[test]
-    fn every_path_is_known_to_be_one() {
-        let paths = Settings {
-            bundles: vec!["p".into()],
-            root: Some("p".into()),
-            tls_cert: Some("p".into()),
-            tls_key: Some("p".into()),
-            tls_self_signed: Some("p".into()),
-            htpasswd: Some("p".into()),
-            ..Settings::default()
-        };
-        let mut keys: Vec<String> = table(&paths).keys().cloned().collect();
-        keys.sort();
-        let mut known = PATHS.map(str::to_owned);
-        known.sort();
-        assert_eq!(keys, known);
     }
 }

@@ -1,0 +1,44 @@
+//! The sockets: those that a service manager hands over, or our own.
+
+use std::net::SocketAddr;
+
+use landfall_net::server::{Limits, Security, Server, inherited_listeners};
+
+use super::{Settings, setup};
+use crate::failure::Failure;
+
+/// The registry's listener.
+pub(super) async fn registry(settings: &Settings, security: Security) -> Result<Server, Failure> {
+    let handed = inherited_listeners(|name| std::env::var_os(name)).map_err(setup)?;
+    let limits = limits(settings);
+    match handed.is_empty() {
+        true => Server::bind(settings.listen(), security, limits).await,
+        false => Server::from_listeners(handed, security, limits).await,
+    }
+    .map_err(setup)
+}
+
+/// The listener for those who look after the registry, where one is set.
+pub(super) async fn status(settings: &Settings) -> Result<Option<Server>, Failure> {
+    match settings.status_listen {
+        Some(address) => bind_plain(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn bind_plain(address: SocketAddr) -> Result<Server, Failure> {
+    Server::bind(address, Security::Plain, Limits::default())
+        .await
+        .map_err(setup)
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let default = Limits::default();
+    Limits {
+        max_connections: settings.max_connections.unwrap_or(default.max_connections),
+        max_connections_per_client: settings
+            .max_connections_per_client
+            .unwrap_or(default.max_connections_per_client),
+        ..default
+    }
+}
