@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use landfall_oci::Reference;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Entry;
@@ -21,28 +20,6 @@ const VERSION: u32 = 1;
 struct State {
     version: u32,
     wanted: Vec<Entry>,
-}
-
-/// Asks the registry that keeps its list in `path` to forget these images. It does so within seconds; where none
-/// runs, the next one does. Blocks.
-///
-/// # Errors
-/// [`ServerError::Io`].
-pub fn ask_to_forget(path: &Path, images: &[Reference]) -> Result<(), ServerError> {
-    let path = forgotten(path);
-    let lines: String = images.iter().map(|image| format!("{image}\n")).collect();
-    let append = || {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)?
-            .write_all(lines.as_bytes())
-    };
-    append().map_err(ServerError::io("write", &path))
-}
-
-fn forgotten(path: &Path) -> PathBuf {
-    path.with_added_extension("forget")
 }
 
 /// Where the list lies.
@@ -82,25 +59,6 @@ impl StateFile {
             "the list of wanted images cannot be read; it is set aside and begun anew");
         fs::rename(&self.path, &aside).map_err(ServerError::io("set aside", &self.path))?;
         Ok(Vec::new())
-    }
-
-    /// What another process has asked to be forgotten since this was called last.
-    pub(super) fn take_forgotten(&self) -> Result<Vec<Reference>, ServerError> {
-        let (path, taken) = (
-            forgotten(&self.path),
-            self.path.with_added_extension("forgetting"),
-        );
-        match fs::rename(&path, &taken) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(ServerError::io("take", &path)(error)),
-        }
-        let text = fs::read_to_string(&taken).map_err(ServerError::io("read", &taken))?;
-        fs::remove_file(&taken).map_err(ServerError::io("remove", &taken))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| Reference::parse(line).ok())
-            .collect())
     }
 
     /// Writes what `entries` gives once it is this writer's turn.

@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use landfall_oci::Reference;
 
-pub use self::file::ask_to_forget;
 pub(crate) use self::indexes::RecentIndexes;
 pub(crate) use self::name::{Meant, is_probe, platform_of};
 pub use self::render::{WantedImage, image_list, json};
@@ -135,8 +134,7 @@ impl Wanted {
         self.0.change(|memory| memory.forget(image)) > 0
     }
 
-    /// Writes the file, if anything has changed since it was written last, and does what
-    /// [`ask_to_forget`] has asked for.
+    /// Writes the file, if anything has changed since it was written last.
     ///
     /// # Errors
     /// [`ServerError`] when it cannot be written; the changes are kept for the next time.
@@ -221,9 +219,6 @@ impl Inner {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        for image in file.take_forgotten()? {
-            self.change(|memory| memory.forget(&image));
-        }
         // Before the entries are read: what changes meanwhile is written the next time.
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());

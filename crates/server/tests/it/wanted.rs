@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use landfall_oci::{Digest, RawManifest, Reference};
-use landfall_server::wanted::{ask_to_forget, image_list, json};
+use landfall_server::wanted::{image_list, json};
 use landfall_server::{RegistryOptions, Wanted};
 use landfall_store::suite;
 use serde_json::json as value;
@@ -174,8 +174,8 @@ async fn the_list_survives_a_restart_and_a_file_that_makes_no_sense() {
     let wanted = Arc::new(Wanted::open(&path).await.unwrap());
     assert_eq!(wanted.list(), before);
     assert_eq!(wanted.len(), 3);
-    // Another process asks for one to be forgotten, and one arrives: both last.
-    ask_to_forget(&path, &[Reference::parse("c:1").unwrap()]).unwrap();
+    // One is forgotten, and one arrives: both last.
+    assert!(wanted.forget(&Reference::parse("c:1").unwrap()));
     push(&scene(&wanted).await, "a", "1", "one").await;
     wanted.flush().await.unwrap();
     assert_eq!(names(&wanted), ["quay.io/b:1"]);
