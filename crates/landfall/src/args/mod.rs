@@ -4,7 +4,7 @@ mod upkeep;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
@@ -26,6 +26,23 @@ pub(crate) struct Cli {
     /// More about what happens (-v requests and decisions, -vv everything); LANDFALL_LOG takes a filter.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+impl Cli {
+    /// The command line as it is shown: each of `serve`'s many settings says its environment variable once for all.
+    pub(crate) fn shown() -> clap::Command {
+        <Self as CommandFactory>::command().mut_subcommand("serve", |serve| {
+            serve.mut_args(|arg| {
+                let hidden = arg.get_action().takes_values();
+                arg.hide_env(true).hide_possible_values(hidden)
+            })
+        })
+    }
+
+    /// What was typed; ends the program where that makes no sense.
+    pub(crate) fn typed() -> Self {
+        Self::from_arg_matches(&Self::shown().get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,7 +164,9 @@ Examples:
   landfall serve base.tar update.tar --root /var/lib/landfall
 
 Bundles are read only and need no import; the directory takes pushes. What is in several places
-comes from the first. On loopback addresses plain HTTP is the default, elsewhere it must be asked for.")]
+comes from the first. On loopback addresses plain HTTP is the default, elsewhere it must be asked for.
+Every option can also stand in --config FILE, under its own name, or in the environment: --tls-cert is
+LANDFALL_SERVE_TLS_CERT. SIGHUP reads the files again. docs/serve.md says more.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) settings: Settings,

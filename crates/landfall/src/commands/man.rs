@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use clap::CommandFactory;
-
 use crate::args::{Cli, Completions, Man};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,7 +9,7 @@ use crate::out;
 
 pub(crate) fn completions(args: &Completions) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "landfall", &mut script);
+    clap_complete::generate(args.shell, &mut Cli::shown(), "landfall", &mut script);
     out::result(&String::from_utf8_lossy(&script));
     Exit::Complete
 }
@@ -20,7 +18,7 @@ pub(crate) fn completions(args: &Completions) -> Exit {
 pub(crate) fn pages(args: &Man) -> Result<Exit, Failure> {
     let folder = &args.directory;
     fs::create_dir_all(folder).map_err(|error| Failure::local("create", folder, &error))?;
-    let mut root = Cli::command();
+    let mut root = Cli::shown();
     root.build();
     let mut waiting = vec![root];
     while let Some(command) = waiting.pop() {

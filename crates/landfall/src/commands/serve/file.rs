@@ -89,6 +89,8 @@ fn rebase(value: Option<&mut Value>, folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {

@@ -138,7 +138,7 @@ impl Site {
     }
 
     fn replace(&self, name: &str, text: &str) {
-        let staged = self.place.scratch.write(&format!("{name}.new"), text);
+        let staged = self.place.scratch.write(format!("{name}.new"), text);
         std::fs::rename(staged, self.place.path(name)).unwrap();
     }
 
