@@ -5,6 +5,7 @@
 //! relied upon. All of this blocks: it runs on the blocking pool.
 
 use std::collections::HashSet;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -203,6 +204,27 @@ impl Publisher {
         }
         Ok(true)
     }
+
+    /// Removes a folder and all that lies in it, if it is there. Not durable: what comes back after a power cut must
+    /// be rubbish to everybody.
+    pub(super) fn remove_tree(&self, folder: &Path) -> Result<(), StoreError> {
+        let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
+            return Ok(());
+        };
+        for entry in entries {
+            let entry = entry.map_err(StoreError::io("list", folder))?;
+            let path = entry.path();
+            match entry
+                .file_type()
+                .map_err(StoreError::io("look at", &path))?
+                .is_dir()
+            {
+                true => self.remove_tree(&path)?,
+                false => drop(if_present(self.disk.remove(&path), "remove", &path)?),
+            }
+        }
+        if_present(self.disk.remove_folder(folder), "remove", folder).map(|_| ())
+    }
 }
 
 /// Not there: neither the file nor, perhaps, a folder on the way to it.
@@ -228,8 +250,6 @@ pub(super) fn if_present<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::index::Indexes;
     use super::*;
 
