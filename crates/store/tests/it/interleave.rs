@@ -13,7 +13,7 @@ use bytes::Bytes;
 use landfall_oci::{Digest, RawManifest, Repository, Target};
 use landfall_store::{CollectOptions, DirectoryStore, PutManifest, Store, StoreError, Unchecked, suite};
 
-use crate::open;
+use crate::{open, seeds};
 
 const HANDS: u64 = 4;
 const STEPS: usize = 25;
@@ -406,10 +406,4 @@ async fn a_collector_that_ignores_the_writers_is_caught() {
         }
     }
     panic!("no seed has found what the leases are for");
-}
-
-/// More for a soak, fewer for a quick look.
-fn seeds(usual: u64) -> u64 {
-    let wanted = std::env::var("LANDFALL_SEEDS").ok();
-    wanted.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }

@@ -2,15 +2,121 @@
 
 use landfall_store::Change;
 
-use super::{Recording, Replay};
+use super::workload::{STEPS, Step};
+use super::{Kind, Recording, Replay};
 
 /// The same run with a defect in it: the test must find each.
-async fn with_defect(is_killed: bool, defect: impl Fn(&mut Recording)) -> String {
+async fn with_defect(kind: Kind, defect: impl Fn(&mut Recording)) -> String {
     let mut replay = Replay::new();
     let mut recording = replay.record().await;
     defect(&mut recording);
-    let found = replay.run(&recording, None, is_killed).await;
+    let found = replay.run(&recording, kind).await;
     found.expect_err("the defect was not found")
+}
+
+/// The same with a defect of the collector, in one of its steps by their numbers among themselves. The defect is
+/// made in the changes of that step, and may not change how many there are.
+async fn with_collector(kind: Kind, number: usize, defect: impl Fn(&mut Vec<Change>)) -> String {
+    let mut replay = Replay::new();
+    let mut recording = replay.record().await;
+    let mut upkeep = STEPS
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| matches!(step, Step::Collect(_) | Step::Undo));
+    let (step, _) = upkeep.nth(number).unwrap();
+    let range = recording.reached[step]..recording.reached[step + 1];
+    let mut changes = recording.changes[range.clone()].to_vec();
+    defect(&mut changes);
+    assert_eq!(changes.len(), range.len());
+    recording.changes.splice(range.clone(), changes);
+    let found = replay.run_from(range.start, &recording, kind).await;
+    found.expect_err("the defect was not found")
+}
+
+/// The collection in which an image goes with its bytes, and the one that empties the trash.
+const IMAGE: usize = 2;
+const FOR_GOOD: usize = 5;
+
+fn points_at_nothing(found: &str) {
+    assert!(
+        found.contains("has no bytes") || found.contains("lacks blob"),
+        "{found}"
+    );
+}
+
+fn comes_back_in_part(found: &str) {
+    assert!(
+        found.contains("undone") || found.contains("an undo has lost"),
+        "{found}"
+    );
+}
+
+/// Whether the change is a move of such a record out of its place.
+fn moves(change: &Change, part: &str) -> bool {
+    matches!(change, Change::Rename { from, .. } if !from.starts_with("tmp") && from.to_str().unwrap().contains(part))
+}
+
+/// Whether the change makes the names in such a folder last.
+fn syncs(change: &Change, wanted: impl Fn(&str) -> bool) -> bool {
+    matches!(change, Change::SyncFolder(path) if wanted(path.to_str().unwrap()))
+}
+
+/// Moves all of these changes, in their order, behind all others.
+fn last(changes: &mut Vec<Change>, wanted: impl Fn(&Change) -> bool) {
+    let (late, early): (Vec<_>, Vec<_>) = changes.drain(..).partition(wanted);
+    changes.extend(early.into_iter().chain(late));
+}
+
+#[tokio::test]
+async fn bytes_that_go_before_the_manifest_are_noticed() {
+    for kind in [Kind::Killed, Kind::PowerGone] {
+        let found = with_collector(kind, IMAGE, |changes| {
+            last(changes, |change| {
+                moves(change, "/_manifests/") || syncs(change, |path| path.contains("/_manifests/"))
+            });
+        });
+        points_at_nothing(&found.await);
+    }
+}
+
+/// The order is right, but what the first step removed may come back.
+#[tokio::test]
+async fn bytes_that_go_before_the_membership_is_gone_for_good_are_noticed() {
+    for part in ["/_blobs/sha256", "/_manifests/sha256"] {
+        let found = with_collector(Kind::PowerGone, IMAGE, |changes| {
+            last(changes, |change| {
+                syncs(change, |path| path.starts_with("repos/") && path.ends_with(part))
+            });
+        });
+        points_at_nothing(&found.await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_before_it_is_in_the_trash_is_noticed() {
+    let found = with_collector(Kind::PowerGone, IMAGE, |changes| {
+        last(changes, |change| syncs(change, |path| path.starts_with("trash/")));
+    });
+    comes_back_in_part(&found.await);
+}
+
+/// A run that is listed as long as anything of it is there.
+#[tokio::test]
+async fn a_run_that_is_forgotten_last_is_noticed() {
+    let found = with_collector(Kind::Killed, FOR_GOOD, |changes| {
+        let is_record =
+            |change: &Change| matches!(change, Change::Remove(path) if path.ends_with("run.json"));
+        let record = changes.iter().position(is_record).unwrap();
+        let Change::Remove(path) = &changes[record] else {
+            unreachable!()
+        };
+        let folder = path.parent().unwrap();
+        let is_end = |change: &Change| matches!(change, Change::RemoveFolder(path) if path == folder);
+        let end = changes.iter().position(is_end).unwrap();
+        // The removal and its sync.
+        changes[record..end].rotate_left(2);
+    });
+    comes_back_in_part(&found.await);
 }
 
 /// Takes changes out of a recording, as if they had never been made.
@@ -25,7 +131,7 @@ fn without(recording: &mut Recording, drop: impl Fn(&Change) -> bool) {
 
 #[tokio::test]
 async fn files_that_are_not_synced_are_noticed() {
-    let found = with_defect(false, |recording| {
+    let found = with_defect(Kind::PowerGone, |recording| {
         without(
             recording,
             |change| matches!(change, Change::SyncFile(path) if path.starts_with("uploads")),
@@ -42,7 +148,7 @@ async fn folders_that_are_not_synced_are_noticed() {
         ("_manifests/sha256", "manifest"),
         ("_blobs/sha256", "blob"),
     ] {
-        let found = with_defect(false, |recording| {
+        let found = with_defect(Kind::PowerGone, |recording| {
             without(
                 recording,
                 |change| matches!(change, Change::SyncFolder(path) if path.ends_with(part)),
@@ -56,7 +162,7 @@ async fn folders_that_are_not_synced_are_noticed() {
 /// A manifest that is removed before the tags that point at it.
 #[tokio::test]
 async fn a_wrong_order_is_noticed() {
-    let found = with_defect(true, |recording| {
+    let found = with_defect(Kind::Killed, |recording| {
         let of = |change: &Change, part| matches!(change, Change::Remove(path) if path.parent().unwrap().ends_with(part));
         let changes = &mut recording.changes;
         let manifest = changes.iter().rposition(|change| of(change, "_manifests/sha256")).unwrap();

@@ -191,32 +191,37 @@ impl Replay {
         check(store, &self.folder.path().join("root"), &self.content, &allowed).await
     }
 
-    /// One crash, with all that may be done after it.
-    async fn crash(&mut self, tree: &Tree, allowed: &Between<'_>, begun: &Begun, done: usize) -> Broken {
+    /// One crash, with what may be done after it.
+    async fn crash(&mut self, tree: &Tree, allowed: &Between<'_>, begun: &Begun, after: After) -> Broken {
         let Some(store) = self.look(tree, allowed).await? else {
             return Ok(());
         };
-        // Every other one is enough: going on takes as long as all the rest.
-        if done.is_multiple_of(2) {
+        if after.again {
             self.go_on(&store, begun).await?;
         }
         drop(store);
-        self.upkeep(tree, allowed).await
+        match after.upkeep {
+            true => self.upkeep(tree, allowed).await,
+            false => Ok(()),
+        }
     }
 
     /// Every crash of one kind; the first broken promise, with the change before which it happened.
-    async fn run(&mut self, recording: &Recording, seed: Option<u64>, is_killed: bool) -> Broken {
+    async fn run(&mut self, recording: &Recording, kind: Kind) -> Broken {
+        self.run_from(0, recording, kind).await
+    }
+
+    /// Only those after so many changes.
+    async fn run_from(&mut self, from: usize, recording: &Recording, kind: Kind) -> Broken {
         let states = self.states.clone();
         let mut model = Model::new();
-        for done in 0..=recording.changes.len() {
-            let survival = match seed {
-                _ if is_killed => Survival::All,
-                None => Survival::Synced,
-                Some(seed) => Survival::Some(Random(seed << 32 | done as u64)),
-            };
+        recording.changes[..from]
+            .iter()
+            .for_each(|change| model.apply(change));
+        for done in from..=recording.changes.len() {
             let allowed = recording.between(&states, done);
-            let tree = model.crash(survival);
-            let looked = self.crash(&tree, &allowed, &recording.begun, done);
+            let tree = model.crash(kind.survival(done));
+            let looked = self.crash(&tree, &allowed, &recording.begun, kind.after(done));
             looked.await.map_err(|error| {
                 let next = recording.changes.get(done);
                 format!("a crash after {done} changes, before {next:?}: {error}")
@@ -229,27 +234,67 @@ impl Replay {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Kind {
+    Killed,
+    PowerGone,
+    /// What was not synced is there in part, as the seed says.
+    Partly(u64),
+}
+
+/// What is done after a crash, besides looking.
+struct After {
+    again: bool,
+    upkeep: bool,
+}
+
+impl Kind {
+    fn survival(self, done: usize) -> Survival {
+        match self {
+            Self::Killed => Survival::All,
+            Self::PowerGone => Survival::Synced,
+            Self::Partly(seed) => Survival::Some(Random(seed << 32 | done as u64)),
+        }
+    }
+
+    /// Once more takes as long as all the rest, so not everywhere; nor upkeep where each seed is another sample.
+    fn after(self, done: usize) -> After {
+        let every = |number: usize| done.is_multiple_of(number);
+        match self {
+            Self::Killed | Self::PowerGone => After {
+                again: every(4),
+                upkeep: true,
+            },
+            Self::Partly(seed) => After {
+                again: every(16),
+                upkeep: (done as u64 + seed).is_multiple_of(2),
+            },
+        }
+    }
+}
+
 #[tokio::test]
 async fn killed_anywhere() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    assert!(recording.changes.len() > 300, "{}", recording.changes.len());
-    replay.run(&recording, None, true).await.unwrap();
+    assert!(recording.changes.len() > 600, "{}", recording.changes.len());
+    replay.run(&recording, Kind::Killed).await.unwrap();
 }
 
 #[tokio::test]
 async fn power_gone_anywhere_and_nothing_kept_but_what_was_synced() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    replay.run(&recording, None, false).await.unwrap();
+    replay.run(&recording, Kind::PowerGone).await.unwrap();
 }
 
 #[tokio::test]
 async fn power_gone_anywhere_and_some_of_the_rest_kept() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    for seed in 1..=2 {
-        replay.run(&recording, Some(seed), false).await.unwrap();
+    for seed in 1..=crate::seeds(1) {
+        let found = replay.run(&recording, Kind::Partly(seed)).await;
+        found.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
 
