@@ -52,6 +52,8 @@ use crate::{
     TagPattern, Unchecked, UploadId, UploadState,
 };
 
+#[cfg(feature = "suite")]
+pub use self::collect::Guard;
 pub use self::disk::{Change, Recorder};
 pub use self::publish::Durability;
 

@@ -16,7 +16,7 @@ use landfall_oci::{Algorithm, Digest, Repository};
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
-use super::collect::leases::Key;
+use super::collect::leases::{Guard, Key};
 use super::disk::DiskFile;
 use super::manifests::read_record;
 use super::publish::if_present;
@@ -166,7 +166,7 @@ pub(super) fn publish(
 ) -> Result<(), StoreError> {
     let path = inner.layout.upload_data(id);
     // Until the repository holds them, nobody else may: the collector must not take the bytes for rubbish.
-    let _lease = inner.leases.take(Key::bytes(digest));
+    let _lease = inner.leases.take(Guard::Upload, Key::bytes(digest));
     if inner.has_bytes(digest, size) {
         inner.sync_parent(&inner.layout.blob(digest))?;
         return inner.add_member(repository, digest);
