@@ -110,8 +110,9 @@ impl Inner {
             .leases
             .take(Guard::Membership, Key::member(repository, digest));
         let path = self.layout.member(repository, digest);
-        self.publisher.mark(&path)?;
-        self.renew(&path);
+        if !self.publisher.mark(&path)? {
+            self.renew(&path);
+        }
         self.sync_parent(&path)
     }
 

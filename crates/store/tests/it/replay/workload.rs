@@ -374,6 +374,7 @@ async fn push(
         let at = store.upload(here, &id).await.unwrap().offset;
         let chunk = Chunk {
             at: Some(at),
+            is_last: pieces == 1,
             ..Chunk::of(piece.to_vec())
         };
         store.append(here, &id, chunk).await.unwrap();
