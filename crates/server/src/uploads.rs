@@ -68,6 +68,7 @@ impl Registry {
         let chunk = Chunk {
             at: Some(0),
             len: content_length(call),
+            is_last: true,
             body: stream(body, self.patience),
         };
         let stored = match self.store.append(name, &upload.id, chunk).await {
@@ -103,7 +104,7 @@ impl Registry {
         body: &mut B,
     ) -> Result<Reply, Failure> {
         self.permit(call, Action::Push, name)?;
-        let upload = self.append(call, name, id, body).await?;
+        let upload = self.append(call, name, id, false, body).await?;
         Ok(progress(StatusCode::ACCEPTED, name, &upload).empty())
     }
 
@@ -118,7 +119,7 @@ impl Registry {
         self.permit(call, Action::Push, name)?;
         let digest = parse_digest(call.query.get("digest").unwrap_or_default())?;
         if !body.is_end_stream() {
-            self.append(call, name, id, body).await?;
+            self.append(call, name, id, true, body).await?;
         }
         self.store.commit(name, id, &digest).await?;
         Ok(created(name, &digest))
@@ -141,6 +142,7 @@ impl Registry {
         call: &Call<'_>,
         name: &Repository,
         id: &UploadId,
+        is_last: bool,
         body: &mut B,
     ) -> Result<UploadState, Failure> {
         let at_fault = |error| self.explain(name, id, error);
@@ -148,6 +150,7 @@ impl Registry {
             let chunk = Chunk {
                 at: None,
                 len: content_length(call),
+                is_last,
                 body: stream(body, self.patience),
             };
             return self.store.append(name, id, chunk).await.map_err(at_fault);
@@ -155,6 +158,7 @@ impl Registry {
         let chunk = Chunk {
             at: Some(range.start),
             len: Some(range.len),
+            is_last,
             body: stream_of(body, range.len, self.patience),
         };
         let upload = self.store.append(name, id, chunk).await.map_err(at_fault)?;

@@ -11,7 +11,11 @@ const MNT_ID_UNIQUE: u32 = 0x4000;
 /// `None` when that cannot be told, which is then equal to no other epoch.
 #[must_use]
 pub fn epoch(file: &File) -> Option<String> {
-    let boot = boot_id()?;
+    epoch_within(&boot_id()?, file)
+}
+
+/// The same, where it is known which boot this is.
+pub(crate) fn epoch_within(boot: &str, file: &File) -> Option<String> {
     let mask = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID | StatxFlags::from_bits_retain(MNT_ID_UNIQUE);
     let stat = statx(file, "", AtFlags::EMPTY_PATH, mask).ok()?;
     Some(format!(

@@ -33,6 +33,8 @@ pub use collection::{
     CollectOptions, Collected, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind, Trashed,
     Undone,
 };
+#[cfg(feature = "suite")]
+pub use directory::Guard;
 pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
 pub use epoch::epoch;
 pub use error::{StoreError, What};

@@ -141,6 +141,7 @@ impl Overlay {
         let chunk = Chunk {
             at: Some(0),
             len: Some(content.len()),
+            is_last: true,
             body: content.into_stream(),
         };
         let copied = match upper.append(repository, &upload.id, chunk).await {

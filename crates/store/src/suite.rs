@@ -337,6 +337,7 @@ async fn uploads(store: &dyn Store) {
     let chunk = Chunk {
         at: Some(4),
         len: Some(6),
+        is_last: true,
         body: Box::pin(futures_util::stream::iter(broken)),
     };
     let cut = store.append(&here, &id, chunk).await;

@@ -89,6 +89,9 @@ pub struct Chunk<'a> {
     pub at: Option<u64>,
     /// How many they will be, where the sender has said so: asked of the disk before the first byte.
     pub len: Option<u64>,
+    /// Whether the upload ends with it. Then it is not written down how far the upload has come: a crash before the
+    /// end makes the store hash the bytes again, and costs nothing else.
+    pub is_last: bool,
     /// The bytes.
     pub body: ByteStream<'a>,
 }
@@ -101,6 +104,7 @@ impl Chunk<'static> {
         Self {
             at: None,
             len: Some(bytes.len() as u64),
+            is_last: false,
             body: Box::pin(futures_util::stream::iter([Ok(bytes)])),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use landfall_oci::{Digest, Repository};
 
 use super::Inner;
-use super::collect::leases::Key;
+use super::collect::leases::{Guard, Key};
 use super::listing::walk;
 use super::publish::if_present;
 use crate::{Content, Extent, StoreError};
@@ -35,7 +35,7 @@ impl Inner {
 
     /// [`Self::blob_len`] as an answer to somebody who may rely on it: a push leaves out what it was told is there.
     pub(super) fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
-        let lease = self.leases.take(Key::member(repository, digest));
+        let lease = self.leases.take(Guard::Stat, Key::member(repository, digest));
         match self.blob_len(repository, digest)? {
             Some(len) => {
                 self.renew(&self.layout.member(repository, digest));
@@ -106,10 +106,13 @@ impl Inner {
 
     /// Records that the repository holds the blob. Durable. The caller holds a lease on the bytes.
     pub(super) fn add_member(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
-        let _lease = self.leases.take(Key::member(repository, digest));
+        let _lease = self
+            .leases
+            .take(Guard::Membership, Key::member(repository, digest));
         let path = self.layout.member(repository, digest);
-        self.publisher.mark(&path)?;
-        self.renew(&path);
+        if !self.publisher.mark(&path)? {
+            self.renew(&path);
+        }
         self.sync_parent(&path)
     }
 
@@ -120,7 +123,7 @@ impl Inner {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         // First the lease, then the look: bytes that are just being removed are waited for, and then not there.
-        let _lease = self.leases.take(Key::bytes(digest));
+        let _lease = self.leases.take(Guard::Mount, Key::bytes(digest));
         match self.blob_len(from, digest)? {
             Some(_) => self.add_member(repository, digest),
             None => Err(StoreError::blob(digest)),

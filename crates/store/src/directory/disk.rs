@@ -1,9 +1,10 @@
 //! The one place below every change that the store makes to its root.
 //!
 //! Whatever creates, writes, links, renames, removes or syncs goes through [`Disk`], so that a test can note each
-//! step and rebuild the folder that a crash between any two of them leaves. Reading needs no such place; neither
-//! does the lock, which means nothing after a crash. All of this blocks: it runs on the blocking pool or on the
-//! hash threads.
+//! step and rebuild the folder that a crash between any two of them leaves. Reading needs no such place. Neither
+//! does the lock, which means nothing after a crash, nor making a record young again: no sync makes that last, and
+//! a power cut that takes it back has cut the push that relied on it as well. All of this blocks: it runs on the
+//! blocking pool or on the hash threads.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -55,6 +56,8 @@ pub enum Change {
     },
     /// A name of a file was removed.
     Remove(PathBuf),
+    /// An empty folder was removed.
+    RemoveFolder(PathBuf),
     /// The names in a folder were forced to the disk.
     SyncFolder(PathBuf),
     /// All that was done before was forced to the disk.
@@ -155,6 +158,14 @@ impl Disk {
         self.indexes
             .while_changing(&[(path, false)], || fs::remove_file(path))?;
         self.note(|| Change::Remove(self.relative(path)));
+        Ok(())
+    }
+
+    /// Removes an empty folder.
+    pub(super) fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.indexes
+            .while_changing(&[(path, false)], || fs::remove_dir(path))?;
+        self.note(|| Change::RemoveFolder(self.relative(path)));
         Ok(())
     }
 

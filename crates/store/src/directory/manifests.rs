@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Inner;
 use super::blobs::read_if_present;
-use super::collect::leases::Key;
+use super::collect::leases::{Guard, Key};
 use super::layout::parse_file_name;
 use super::publish::if_present;
 use crate::{Listing, Page, StoreError};
@@ -78,7 +78,9 @@ impl Inner {
     /// A push of an index asks for its members by digest and leaves out those that are there.
     fn keep_for_push(&self, repository: &Repository, digest: &Digest) -> Result<(), StoreError> {
         let path = self.layout.revision(repository, digest);
-        let lease = self.leases.take(Key::manifest(repository, digest));
+        let lease = self
+            .leases
+            .take(Guard::StatManifest, Key::manifest(repository, digest));
         if if_present(fs::metadata(&path), "look at", &path)?.is_none() {
             lease.unused();
             return Err(StoreError::manifest(digest));
@@ -148,7 +150,7 @@ impl Inner {
         view: &View,
     ) -> Result<(), StoreError> {
         let size = manifest.bytes.len() as u64;
-        let _lease = self.leases.take(Key::bytes(&manifest.digest));
+        let _lease = self.leases.take(Guard::Manifest, Key::bytes(&manifest.digest));
         if !self.has_bytes(&manifest.digest, size) {
             let staged = self.publisher.stage(&manifest.bytes)?;
             self.publish_bytes(staged.path(), &manifest.digest, size)?;

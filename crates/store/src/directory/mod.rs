@@ -52,6 +52,8 @@ use crate::{
     TagPattern, Unchecked, UploadId, UploadState,
 };
 
+#[cfg(feature = "suite")]
+pub use self::collect::Guard;
 pub use self::disk::{Change, Recorder};
 pub use self::publish::Durability;
 
@@ -122,6 +124,13 @@ impl Locks {
         repository.hash(&mut hasher);
         let stripe = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or_default();
         self.0[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end of every change that is under way now: what a deletion has removed is durable then.
+    fn wait_for_all(&self) {
+        for stripe in &self.0 {
+            drop(stripe.lock());
+        }
     }
 }
 

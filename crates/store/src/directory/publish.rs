@@ -4,7 +4,9 @@
 //! folder that someone else has just made may not be durable yet, so each is synced once by us before it is
 //! relied upon. All of this blocks: it runs on the blocking pool.
 
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +43,9 @@ pub(super) struct Publisher {
 pub(super) struct Staged {
     disk: Disk,
     path: PathBuf,
+    /// A second name of a file, which a rename over its first one leaves.
+    is_link: bool,
+    is_gone: Cell<bool>,
 }
 
 impl Staged {
@@ -51,8 +56,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // Already renamed away, or left for the next start to remove.
-        let _ = self.disk.remove(&self.path);
+        if !self.is_gone.get() {
+            // Perhaps never made; or left for the next start to remove.
+            let _ = self.disk.remove(&self.path);
+        }
     }
 }
 
@@ -77,6 +84,8 @@ impl Publisher {
         Staged {
             disk: self.disk.clone(),
             path: self.temporary.join(number.to_string()),
+            is_link: false,
+            is_gone: Cell::new(false),
         }
     }
 
@@ -100,7 +109,8 @@ impl Publisher {
 
     /// A second name for a file, under which it can be put in the place of another.
     pub(super) fn stage_link(&self, source: &Path) -> Result<Staged, StoreError> {
-        let staged = self.temporary_name();
+        let mut staged = self.temporary_name();
+        staged.is_link = true;
         self.disk
             .link(source, staged.path())
             .map_err(StoreError::io("publish", source))?;
@@ -144,16 +154,32 @@ impl Publisher {
         Ok(())
     }
 
+    /// Puts something into a folder, which is made where it is not known or turns out to be gone.
+    fn placed<T>(
+        &self,
+        target: &Path,
+        work: impl Fn() -> io::Result<T>,
+    ) -> Result<io::Result<T>, StoreError> {
+        let Some(folder) = target.parent() else {
+            return Ok(work());
+        };
+        if self.durable_folders().contains(folder) {
+            match work() {
+                Err(error) if is_absent(&error) => {}
+                done => return Ok(done),
+            }
+        }
+        self.folder(folder)?;
+        Ok(work())
+    }
+
     fn durable_folders(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a file a second name, unless that name is taken; says whether it was free. Not yet durable.
     pub(super) fn link_new(&self, source: &Path, target: &Path) -> Result<bool, StoreError> {
-        if let Some(folder) = target.parent() {
-            self.folder(folder)?;
-        }
-        match self.disk.link(source, target) {
+        match self.placed(target, || self.disk.link(source, target))? {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StoreError::io("publish", target)(error)),
@@ -162,31 +188,24 @@ impl Publisher {
 
     /// Puts a staged file in the place of whatever has the name. Not yet durable.
     pub(super) fn replace(&self, staged: &Staged, target: &Path) -> Result<(), StoreError> {
-        if let Some(folder) = target.parent() {
-            self.folder(folder)?;
-        }
-        self.disk
-            .rename(staged.path(), target)
-            .map_err(StoreError::io("publish", target))
+        self.placed(target, || self.disk.rename(staged.path(), target))?
+            .map_err(StoreError::io("publish", target))?;
+        staged.is_gone.set(!staged.is_link);
+        Ok(())
     }
 
     /// Moves a file to a place where nothing is; says whether it was there. Not yet durable.
     pub(super) fn rename(&self, source: &Path, target: &Path) -> Result<bool, StoreError> {
-        if let Some(folder) = target.parent() {
-            self.folder(folder)?;
-        }
-        let moved = if_present(self.disk.rename(source, target), "move", source)?;
+        let moved = self.placed(target, || self.disk.rename(source, target))?;
+        let moved = if_present(moved, "move", source)?;
         Ok(moved.is_some())
     }
 
-    /// Makes an empty file, if it is not there. Not yet durable.
-    pub(super) fn mark(&self, path: &Path) -> Result<(), StoreError> {
-        if let Some(folder) = path.parent() {
-            self.folder(folder)?;
-        }
-        match self.disk.create(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+    /// Makes an empty file, if it is not there; says whether it was not. Not yet durable.
+    pub(super) fn mark(&self, path: &Path) -> Result<bool, StoreError> {
+        match self.placed(path, || self.disk.create(path))? {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StoreError::io("create", path)(error)),
         }
     }
@@ -202,6 +221,27 @@ impl Publisher {
             self.sync_folder(folder)?;
         }
         Ok(true)
+    }
+
+    /// Removes a folder and all that lies in it, if it is there. Not durable: what comes back after a power cut must
+    /// be rubbish to everybody.
+    pub(super) fn remove_tree(&self, folder: &Path) -> Result<(), StoreError> {
+        let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
+            return Ok(());
+        };
+        for entry in entries {
+            let entry = entry.map_err(StoreError::io("list", folder))?;
+            let path = entry.path();
+            match entry
+                .file_type()
+                .map_err(StoreError::io("look at", &path))?
+                .is_dir()
+            {
+                true => self.remove_tree(&path)?,
+                false => drop(if_present(self.disk.remove(&path), "remove", &path)?),
+            }
+        }
+        if_present(self.disk.remove_folder(folder), "remove", folder).map(|_| ())
     }
 }
 
@@ -228,8 +268,6 @@ pub(super) fn if_present<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::index::Indexes;
     use super::*;
 

@@ -16,11 +16,11 @@ use landfall_oci::{Algorithm, Digest, Repository};
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
-use super::collect::leases::Key;
+use super::collect::leases::{Guard, Key};
 use super::disk::DiskFile;
 use super::manifests::read_record;
 use super::publish::if_present;
-use crate::epoch::epoch;
+use crate::epoch::{boot_id, epoch_within};
 use crate::{StoreError, UploadId};
 
 /// What must outlive a restart, beside the bytes. Algorithm and hash state by their text.
@@ -51,6 +51,8 @@ pub(super) struct Found {
 pub(super) struct Sessions {
     open: AtomicUsize,
     max: usize,
+    /// Which boot of the system this is: no process sees another.
+    boot: Option<String>,
 }
 
 impl Sessions {
@@ -58,7 +60,12 @@ impl Sessions {
         Self {
             open: AtomicUsize::new(0),
             max,
+            boot: boot_id(),
         }
+    }
+
+    fn epoch(&self, file: &DiskFile) -> Option<String> {
+        epoch_within(self.boot.as_deref()?, file.file())
     }
 
     fn begin(&self) -> Result<(), StoreError> {
@@ -99,10 +106,15 @@ pub(super) fn create(
         inner.sessions.end();
         StoreError::io("create", &path)(error)
     })?;
-    write_record(inner, &id, &file, repository, &HashState::new(algorithm)).inspect_err(|_| {
-        // Nobody has heard of it.
-        let _ = remove(inner, &id);
-    })?;
+    let record = encode(inner, &id, &file, repository, &HashState::new(algorithm));
+    let written = record.and_then(|record| {
+        // At its place at once: cut off by a crash it is no record, and nobody has heard of the upload.
+        let path = inner.layout.upload_record(&id);
+        let made = inner.publisher.disk().create(&path);
+        made.and_then(|made| made.write_at(&record, 0))
+            .map_err(StoreError::io("write", &path))
+    });
+    written.inspect_err(|_| drop(remove(inner, &id)))?;
     Ok((id, file))
 }
 
@@ -114,16 +126,27 @@ pub(super) fn write_record(
     repository: &Repository,
     state: &HashState,
 ) -> Result<(), StoreError> {
-    let path = inner.layout.upload_record(id);
+    let draft = inner
+        .publisher
+        .draft(&encode(inner, id, file, repository, state)?)?;
+    inner.publisher.replace(&draft, &inner.layout.upload_record(id))
+}
+
+fn encode(
+    inner: &Inner,
+    id: &UploadId,
+    file: &DiskFile,
+    repository: &Repository,
+    state: &HashState,
+) -> Result<Vec<u8>, StoreError> {
     let record = Record {
         repository: repository.clone(),
         algorithm: state.algorithm().to_string(),
-        epoch: epoch(file.file()),
+        epoch: inner.sessions.epoch(file),
         state: Some(state.to_string()),
     };
-    let bytes = serde_json::to_vec(&record).map_err(|error| StoreError::io("write", &path)(error.into()))?;
-    let draft = inner.publisher.draft(&bytes)?;
-    inner.publisher.replace(&draft, &path)
+    let path = || inner.layout.upload_record(id);
+    serde_json::to_vec(&record).map_err(|error| StoreError::io("write", &path())(error.into()))
 }
 
 pub(super) fn open(inner: &Inner, id: &UploadId) -> Result<Option<Found>, StoreError> {
@@ -150,7 +173,7 @@ pub(super) fn open(inner: &Inner, id: &UploadId) -> Result<Option<Found>, StoreE
         algorithm,
         len: data.len(),
         state: state.filter(|state| state.algorithm() == algorithm && state.len() <= data.len()),
-        is_sure: record.epoch.is_some() && record.epoch == epoch(file.file()),
+        is_sure: record.epoch.is_some() && record.epoch == inner.sessions.epoch(&file),
         file,
     }))
 }
@@ -166,7 +189,7 @@ pub(super) fn publish(
 ) -> Result<(), StoreError> {
     let path = inner.layout.upload_data(id);
     // Until the repository holds them, nobody else may: the collector must not take the bytes for rubbish.
-    let _lease = inner.leases.take(Key::bytes(digest));
+    let _lease = inner.leases.take(Guard::Upload, Key::bytes(digest));
     if inner.has_bytes(digest, size) {
         inner.sync_parent(&inner.layout.blob(digest))?;
         return inner.add_member(repository, digest);

@@ -113,7 +113,9 @@ impl Uploads {
         session.stream = Some(stream);
         let received = session.receive(chunk.body, &mut claim).await;
         let settled = session.settle().await;
-        self.keep(&mut session).await;
+        if !chunk.is_last || received.is_err() || settled.is_err() {
+            self.keep(&mut session).await;
+        }
         // Of unknown length: at least one more.
         received
             .and(settled)

@@ -71,6 +71,7 @@ async fn child() {
     let chunk = Chunk {
         at: None,
         len: None,
+        is_last: false,
         body: Box::pin(futures_util::stream::iter(pieces)),
     };
     let refused = store.append(&here, &id, chunk).await;

@@ -80,6 +80,7 @@ async fn an_append_that_was_abandoned_keeps_what_it_had_taken() {
     let chunk = Chunk {
         at: None,
         len: None,
+        is_last: false,
         body: Box::pin(pieces.chain(futures_util::stream::pending())),
     };
     let append = store.append(&here, &id, chunk);

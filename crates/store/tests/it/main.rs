@@ -33,6 +33,12 @@ fn options() -> DirectoryOptions {
     }
 }
 
+/// More for a soak, fewer for a quick look.
+fn seeds(usual: u64) -> u64 {
+    let wanted = std::env::var("LANDFALL_SEEDS").ok();
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 async fn open(root: &Path) -> DirectoryStore {
     DirectoryStore::open(root, hash(), options()).await.unwrap()
 }

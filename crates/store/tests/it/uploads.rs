@@ -221,6 +221,7 @@ async fn an_upload_in_use_is_never_stale() {
             let chunk = Chunk {
                 at: None,
                 len: None,
+                is_last: false,
                 body: body.boxed(),
             };
             store.append(&here, &used, chunk).await

@@ -1,29 +1,39 @@
-//! For tests only: pauses where threads can pass each other, and the proof that the leases are what keeps the
-//! peace: blind to them, the collector must be caught doing harm.
+//! For tests only: pauses where threads can pass each other, and the proof that the guards are what keeps the
+//! peace: without any one of them, the collector must be caught doing harm.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use super::leases::Guard;
 
 /// Off until a test turns it on.
 #[derive(Default)]
 pub(in crate::directory) struct Chaos {
     /// The state of the generator; zero is off.
     seed: AtomicU64,
-    blind: AtomicBool,
+    off: Mutex<Option<Guard>>,
+    looks: AtomicU64,
 }
 
 impl Chaos {
-    pub(in crate::directory) fn start(&self, seed: u64, blind: bool) {
+    pub(in crate::directory) fn start(&self, seed: u64, off: Option<Guard>) {
         self.seed.store(seed | 1, Ordering::Relaxed);
-        self.blind.store(blind, Ordering::Relaxed);
+        *self.off.lock().unwrap_or_else(PoisonError::into_inner) = off;
     }
 
-    pub(super) fn is_blind(&self) -> bool {
-        self.blind.load(Ordering::Relaxed)
+    pub(super) fn is_off(&self, guard: Guard) -> bool {
+        let off = *self.off.lock().unwrap_or_else(PoisonError::into_inner);
+        off.is_some_and(|off| off == guard || off == Guard::All)
+    }
+
+    pub(in crate::directory) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Gives the others time for more than one step.
     pub(super) fn long_pause(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         for _ in 0..20 {
             self.pause();
         }

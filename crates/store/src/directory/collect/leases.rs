@@ -19,6 +19,9 @@ pub(in crate::directory) struct Key {
     digest: u128,
 }
 
+/// The key of no thing.
+const NOTHING: Key = Key { owner: 0, digest: 0 };
+
 /// The first half of a SHA-256: enough to say that something must be kept.
 pub(super) fn fingerprint(digest: &Digest) -> u128 {
     let mut first = [0; 16];
@@ -56,6 +59,33 @@ impl Key {
             digest: fingerprint(digest),
         }
     }
+}
+
+/// What keeps a writer and the collector out of each other's way, place by place: so that a test can take one away,
+/// and see that its loss would be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "suite"), allow(dead_code, unreachable_pub))]
+pub enum Guard {
+    /// The lease on the bytes of a blob while a push of it ends.
+    Upload,
+    /// The lease on the bytes of a blob while it is mounted.
+    Mount,
+    /// The lease on a membership while it is made, or found.
+    Membership,
+    /// The lease on a membership while somebody is told of it.
+    Stat,
+    /// The lease on the bytes of a manifest while it is put.
+    Manifest,
+    /// The lease on a manifest while somebody is told of it.
+    StatManifest,
+    /// The note that a manifest was put into a repository, or a tag.
+    Change,
+    /// The wait of a writer for the end of a removal.
+    Tombstone,
+    /// The lease on bytes that are healed. Its loss harms nobody: bytes that are needed are not removed.
+    Repair,
+    /// Whatever the collector could see of the writers.
+    All,
 }
 
 /// All leases and tombstones of a store.
@@ -107,9 +137,10 @@ impl Leases {
     }
 
     /// Waits until nobody removes the thing, then keeps everybody from it. Blocks for the time of a rename.
-    pub(in crate::directory) fn take(&self, key: Key) -> Lease<'_> {
+    pub(in crate::directory) fn take(&self, guard: Guard, key: Key) -> Lease<'_> {
+        let key = if self.is_off(guard) { NOTHING } else { key };
         let mut state = self.state();
-        while state.condemned.contains(&key) && !self.is_blind() {
+        while state.condemned.contains(&key) && !self.is_off(Guard::Tombstone) {
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         *state.held.entry(key).or_default() += 1;
@@ -124,7 +155,7 @@ impl Leases {
 
     /// Notes that what is needed in a repository may have changed. Under the repository's lock.
     pub(in crate::directory) fn note_change(&self, repository: &Repository) {
-        if let Some(run) = &mut self.state().run {
+        if let (Some(run), false) = (&mut self.state().run, self.is_off(Guard::Change)) {
             run.changed.insert(owner(repository));
         }
         self.pause();
@@ -147,21 +178,21 @@ impl Leases {
     pub(super) fn has_changed(&self, repository: &Repository) -> bool {
         let state = self.state();
         let changed = state.run.as_ref().map(|run| &run.changed);
-        changed.is_some_and(|changed| changed.contains(&owner(repository))) && !self.is_blind()
+        changed.is_some_and(|changed| changed.contains(&owner(repository)))
     }
 
     /// Whether somebody relies on the thing.
     pub(super) fn is_leased(&self, key: Key) -> bool {
         let state = self.state();
         let leased = state.run.as_ref().is_some_and(|run| run.leased.contains(&key));
-        (leased || state.held.contains_key(&key)) && !self.is_blind()
+        leased || state.held.contains_key(&key)
     }
 
     /// Puts up a tombstone, unless somebody relies on the thing.
     pub(super) fn condemn(&self, key: Key) -> Option<Condemned<'_>> {
         let mut state = self.state();
         let leased = state.run.as_ref().is_some_and(|run| run.leased.contains(&key));
-        if (leased || state.held.contains_key(&key)) && !self.is_blind() {
+        if leased || state.held.contains_key(&key) {
             return None;
         }
         state.condemned.insert(key);
@@ -180,8 +211,8 @@ impl Leases {
     }
 
     #[cfg(feature = "suite")]
-    fn is_blind(&self) -> bool {
-        self.chaos.is_blind()
+    fn is_off(&self, guard: Guard) -> bool {
+        self.chaos.is_off(guard)
     }
 
     /// Between what the collector has seen and what it does about it.
@@ -197,7 +228,7 @@ impl Leases {
 
     #[cfg(not(feature = "suite"))]
     #[allow(clippy::unused_self)]
-    fn is_blind(&self) -> bool {
+    fn is_off(&self, _: Guard) -> bool {
         false
     }
 
@@ -255,18 +286,18 @@ mod tests {
     fn who_came_first_decides() {
         let leases = Leases::default();
         let run = leases.begin();
-        let lease = leases.take(KEY);
+        let lease = leases.take(Guard::Upload, KEY);
         assert!(leases.condemn(KEY).is_none());
         drop(lease);
         // Used during this collection: kept by it, not by the next one.
         assert!(leases.condemn(KEY).is_none());
         drop(run);
         let run = leases.begin();
-        leases.take(KEY).unused();
+        leases.take(Guard::Upload, KEY).unused();
         assert!(leases.condemn(KEY).is_some());
         drop(run);
         // Begun before the collection, ended within it.
-        let lease = leases.take(KEY);
+        let lease = leases.take(Guard::Upload, KEY);
         let _run = leases.begin();
         drop(lease);
         assert!(leases.is_leased(KEY));
@@ -279,7 +310,7 @@ mod tests {
         std::thread::scope(|scope| {
             let condemned = leases.condemn(KEY).unwrap();
             scope.spawn(|| {
-                let _lease = leases.take(KEY);
+                let _lease = leases.take(Guard::Upload, KEY);
                 sender.send("leased").unwrap();
             });
             scope.spawn(|| {

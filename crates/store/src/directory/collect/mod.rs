@@ -22,6 +22,8 @@ use std::time::{Duration, SystemTime};
 
 use landfall_oci::{Algorithm, Digest, Repository};
 
+#[cfg(feature = "suite")]
+pub use self::leases::Guard;
 use self::plan::{Plan, Times};
 use self::sweep::{Orphan, Sweep};
 use super::listing::walk;
@@ -75,11 +77,17 @@ impl DirectoryStore {
         self.with(move |inner| inner.why_kept(&digest, repository)).await
     }
 
-    /// For tests: pauses, as `seed` says, wherever a writer and the collector could pass each other; `blind` makes
-    /// the collector ignore the writers, which must be found out.
+    /// For tests: pauses, as `seed` says, wherever a writer and the collector could pass each other. One of the
+    /// guards between them can be taken away, which must be found out.
     #[cfg(feature = "suite")]
-    pub fn shake(&self, seed: u64, blind: bool) {
-        self.inner.leases.chaos.start(seed, blind);
+    pub fn shake(&self, seed: u64, off: Option<Guard>) {
+        self.inner.leases.chaos.start(seed, off);
+    }
+
+    /// For tests: how often a collection has seen all that it will decide by, and not acted yet.
+    #[cfg(feature = "suite")]
+    pub fn looks(&self) -> u64 {
+        self.inner.leases.chaos.looks()
     }
 }
 

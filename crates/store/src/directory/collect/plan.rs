@@ -264,7 +264,8 @@ fn depths(graph: &Graph, needed: &[bool]) -> HashMap<Id, u32> {
     depths
 }
 
-/// When the oldest upload of each repository began. An upload whose record a crash has cut belongs to nobody.
+/// When the oldest upload of each repository began. One of which a crash has cut the record or taken the bytes is
+/// none.
 fn uploads(inner: &Inner) -> Result<HashMap<Repository, SystemTime>, StoreError> {
     let folder = inner.layout.uploads();
     let mut oldest: HashMap<Repository, SystemTime> = HashMap::new();
@@ -273,6 +274,9 @@ fn uploads(inner: &Inner) -> Result<HashMap<Repository, SystemTime>, StoreError>
         .filter(|name| name.ends_with(".json"))
     {
         let path = folder.join(name);
+        if strict::stat(&path.with_extension(""))?.is_none() {
+            continue;
+        }
         let began = fs::metadata(&path).and_then(|data| data.created().or_else(|_| data.modified()));
         let (Ok(began), Ok(Some(record))) = (began, strict::record::<UploadRecord>(&path)) else {
             continue;

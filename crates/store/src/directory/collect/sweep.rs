@@ -186,6 +186,11 @@ impl<'a> Sweep<'a> {
 
     /// Removes bytes that nobody held when the collection looked, and that nobody has come to hold since.
     pub(super) fn bytes(&mut self, orphans: &[Orphan]) -> Result<(), StoreError> {
+        if !self.options.dry_run {
+            // Also of a repository that changed too often to be done with.
+            self.sync()?;
+            self.inner.locks.wait_for_all();
+        }
         for orphan in orphans {
             self.check_stop()?;
             if self.held.contains(&orphan.digest) {

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::super::Inner;
-use super::super::publish::if_present;
 use super::strict;
 use crate::{RunId, StoreError, TrashKind, Trashed};
 
@@ -66,11 +65,12 @@ impl Bin {
         Ok(true)
     }
 
+    /// The new places before the old ones: in between, a thing is at both or at its old one.
     pub(in crate::directory) fn sync(&mut self, inner: &Inner) -> Result<(), StoreError> {
-        while let Some(folder) = self.dirty.pop_first() {
-            inner.publisher.sync_folder(&folder)?;
-        }
-        Ok(())
+        let folders = std::mem::take(&mut self.dirty).into_iter();
+        let (new, old): (Vec<_>, Vec<_>) = folders.partition(|folder| folder.starts_with(&self.folder));
+        let mut all = new.iter().chain(&old);
+        all.try_for_each(|folder| inner.publisher.sync_folder(folder))
     }
 }
 
@@ -172,8 +172,7 @@ impl Inner {
     pub(super) fn forget_run(&self, run: RunId) -> Result<(), StoreError> {
         let folder = self.run_folder(run);
         self.publisher.remove(&folder.join("run.json"))?;
-        if_present(fs::remove_dir_all(&folder), "remove", &folder)?;
-        Ok(())
+        self.publisher.remove_tree(&folder)
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use landfall_oci::{Digest, RawManifest, Repository};
 
 use super::super::Inner;
+use super::super::layout::parse_file_name;
 use super::super::manifests::Revision;
 use super::{strict, touch};
 use crate::{RunId, StoreError, TrashKind, Undone};
@@ -85,7 +86,7 @@ impl Undo<'_> {
         for (_, path, revision) in revisions {
             self.manifest(path, &revision)?;
         }
-        Ok(())
+        contents.referrers.iter().try_for_each(|path| self.stranded(path))
     }
 
     fn manifest(&mut self, path: &Path, revision: &Revision) -> Result<(), StoreError> {
@@ -101,12 +102,23 @@ impl Undo<'_> {
         }
         self.link(&self.folder.join(path), path)?;
         if let Some(subject) = revision.subject {
-            let referrer = self.inner.layout.referrer(&repository, &subject, &digest);
-            let below = self.below(&referrer);
-            let source = self.folder.join(&below);
-            if source.exists() {
-                self.link(&source, &below)?;
-            }
+            self.find(&self.inner.layout.referrer(&repository, &subject, &digest))?;
+        }
+        Ok(())
+    }
+
+    /// The referrer of a manifest that is where it was: the collection ended between the two.
+    fn stranded(&mut self, path: &Path) -> Result<(), StoreError> {
+        let Some((repository, digest)) = referrer_of(path) else {
+            return Ok(());
+        };
+        let inner = self.inner;
+        let _guard = inner.locks.of(&repository);
+        let is_there = |path: &Path| strict::stat(path).map(|found| found.is_some());
+        if is_there(&inner.layout.revision(&repository, &digest))?
+            && !is_there(&inner.layout.root().join(path))?
+        {
+            self.link(&self.folder.join(path), path)?;
         }
         Ok(())
     }
@@ -176,6 +188,12 @@ impl Undo<'_> {
             self.undone.lost.push(digest);
         }
     }
+}
+
+/// Repository and digest of a referrer: `repos/<name>/_referrers/<alg>/<hex of the subject>/<alg>-<hex>`.
+fn referrer_of(path: &Path) -> Option<(Repository, Digest)> {
+    let (repository, _) = owner_of(path.parent()?, "_referrers")?;
+    Some((repository, parse_file_name(path.file_name()?.to_str()?)?))
 }
 
 /// Repository and digest of a record, by its path below the root: `repos/<name>/<kind>/<alg>/<hex>`.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use futures_util::StreamExt as _;
 use landfall_oci::{Digest, Repository, Target};
 
-use super::super::collect::leases::Key;
+use super::super::collect::leases::{Guard, Key};
 use super::super::collect::trash::Bin;
 use super::super::publish::Staged;
 use super::super::sink::{FileSink, Progress};
@@ -127,7 +127,7 @@ async fn take_over(store: &DirectoryStore, content: Content, digest: &Digest) ->
 }
 
 fn publish(inner: &Inner, staged: &Staged, digest: &Digest) -> Result<(), StoreError> {
-    let _lease = inner.leases.take(Key::bytes(digest));
+    let _lease = inner.leases.take(Guard::Repair, Key::bytes(digest));
     let target = inner.layout.blob(digest);
     inner.publisher.replace(staged, &target)?;
     inner.sync_parent(&target)

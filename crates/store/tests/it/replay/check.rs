@@ -26,6 +26,7 @@ macro_rules! ensure {
         }
     };
 }
+pub(crate) use ensure;
 
 impl Between<'_> {
     /// Whether the thing may be there, and whether it must be.

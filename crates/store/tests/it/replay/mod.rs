@@ -7,7 +7,9 @@
 //! show that the test can fail.
 
 mod check;
+mod defects;
 mod model;
+mod upkeep;
 mod workload;
 
 use std::collections::HashSet;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use landfall_hash::HashService;
-use landfall_store::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder, Store};
+use landfall_store::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
 
 use self::check::{Between, Broken, check, resume};
 use self::model::{Model, Random, Survival, Tree};
@@ -98,9 +100,10 @@ impl Recording {
 
 impl Replay {
     fn new() -> Self {
+        let content = Content::new();
         Self {
-            content: Content::new(),
-            states: states(),
+            states: states(&content),
+            content,
             hash: hash(),
             folder: folder(),
             seen: HashSet::new(),
@@ -114,14 +117,15 @@ impl Replay {
 
     /// A folder as the crash left it; `None` when just this was looked at before.
     fn build(&mut self, tree: &Tree) -> Option<PathBuf> {
-        if !self.seen.insert(tree.fingerprint()) {
-            return None;
-        }
+        self.seen.insert(tree.fingerprint()).then(|| self.write(tree))
+    }
+
+    fn write(&self, tree: &Tree) -> PathBuf {
         let root = self.folder.path().join("root");
         let _ = std::fs::remove_dir_all(&root);
         std::fs::create_dir(&root).unwrap();
         tree.write(&root);
-        Some(root)
+        root
     }
 
     async fn open(&self, root: &Path) -> Result<DirectoryStore, String> {
@@ -136,12 +140,29 @@ impl Replay {
             return Ok(None);
         };
         let store = self.open(&root).await?;
+        upkeep::nothing_dangles(&root)?;
         check(&store, &root, &self.content, allowed).await?;
         Ok(Some(store))
     }
 
+    /// Collects, in the folder as the crash left it; and where something can be brought back, does that first in
+    /// another.
+    async fn upkeep(&mut self, tree: &Tree, allowed: &Between<'_>) -> Broken {
+        let root = self.write(tree);
+        let store = self.open(&root).await?;
+        let has_runs = !store.trash().await.unwrap().is_empty();
+        upkeep::collect(&store, &root, &self.content, allowed).await?;
+        drop(store);
+        if has_runs {
+            let root = self.write(tree);
+            let store = self.open(&root).await?;
+            upkeep::undo(&store, &root, &self.content, allowed).await?;
+        }
+        Ok(())
+    }
+
     /// Takes up what was begun, then does everything once more.
-    async fn go_on(&self, store: &dyn Store, begun: &Begun) -> Broken {
+    async fn go_on(&self, store: &DirectoryStore, begun: &Begun) -> Broken {
         resume(store, &self.content, begun).await?;
         for step in STEPS {
             step.run(store, &self.content, &mut Begun::new()).await;
@@ -161,7 +182,7 @@ impl Replay {
         self.look(&tree, &Between { before, after }).await.map(|_| ())
     }
 
-    async fn check_end(&self, store: &dyn Store) -> Broken {
+    async fn check_end(&self, store: &DirectoryStore) -> Broken {
         let end = self.states.last().unwrap();
         let allowed = Between {
             before: end,
@@ -170,24 +191,38 @@ impl Replay {
         check(store, &self.folder.path().join("root"), &self.content, &allowed).await
     }
 
+    /// One crash, with what may be done after it.
+    async fn crash(&mut self, tree: &Tree, allowed: &Between<'_>, begun: &Begun, after: After) -> Broken {
+        let Some(store) = self.look(tree, allowed).await? else {
+            return Ok(());
+        };
+        if after.again {
+            self.go_on(&store, begun).await?;
+        }
+        drop(store);
+        match after.upkeep {
+            true => self.upkeep(tree, allowed).await,
+            false => Ok(()),
+        }
+    }
+
     /// Every crash of one kind; the first broken promise, with the change before which it happened.
-    async fn run(&mut self, recording: &Recording, seed: Option<u64>, is_killed: bool) -> Broken {
+    async fn run(&mut self, recording: &Recording, kind: Kind) -> Broken {
+        self.run_from(0, recording, kind).await
+    }
+
+    /// Only those after so many changes.
+    async fn run_from(&mut self, from: usize, recording: &Recording, kind: Kind) -> Broken {
         let states = self.states.clone();
         let mut model = Model::new();
-        for done in 0..=recording.changes.len() {
-            let survival = match seed {
-                _ if is_killed => Survival::All,
-                None => Survival::Synced,
-                Some(seed) => Survival::Some(Random(seed << 32 | done as u64)),
-            };
+        recording.changes[..from]
+            .iter()
+            .for_each(|change| model.apply(change));
+        for done in from..=recording.changes.len() {
             let allowed = recording.between(&states, done);
-            let tree = model.crash(survival);
-            let found = match self.look(&tree, &allowed).await {
-                // Every other one is enough: going on takes as long as all the rest.
-                Ok(Some(store)) if done % 2 == 0 => self.go_on(&store, &recording.begun).await,
-                other => other.map(|_| ()),
-            };
-            found.map_err(|error| {
+            let tree = model.crash(kind.survival(done));
+            let looked = self.crash(&tree, &allowed, &recording.begun, kind.after(done));
+            looked.await.map_err(|error| {
                 let next = recording.changes.get(done);
                 format!("a crash after {done} changes, before {next:?}: {error}")
             })?;
@@ -199,27 +234,67 @@ impl Replay {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Kind {
+    Killed,
+    PowerGone,
+    /// What was not synced is there in part, as the seed says.
+    Partly(u64),
+}
+
+/// What is done after a crash, besides looking.
+struct After {
+    again: bool,
+    upkeep: bool,
+}
+
+impl Kind {
+    fn survival(self, done: usize) -> Survival {
+        match self {
+            Self::Killed => Survival::All,
+            Self::PowerGone => Survival::Synced,
+            Self::Partly(seed) => Survival::Some(Random(seed << 32 | done as u64)),
+        }
+    }
+
+    /// Once more takes as long as all the rest, so not everywhere; nor upkeep where each seed is another sample.
+    fn after(self, done: usize) -> After {
+        let every = |number: usize| done.is_multiple_of(number);
+        match self {
+            Self::Killed | Self::PowerGone => After {
+                again: every(4),
+                upkeep: true,
+            },
+            Self::Partly(seed) => After {
+                again: every(16),
+                upkeep: (done as u64 + seed).is_multiple_of(2),
+            },
+        }
+    }
+}
+
 #[tokio::test]
 async fn killed_anywhere() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    assert!(recording.changes.len() > 300, "{}", recording.changes.len());
-    replay.run(&recording, None, true).await.unwrap();
+    assert!(recording.changes.len() > 600, "{}", recording.changes.len());
+    replay.run(&recording, Kind::Killed).await.unwrap();
 }
 
 #[tokio::test]
 async fn power_gone_anywhere_and_nothing_kept_but_what_was_synced() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    replay.run(&recording, None, false).await.unwrap();
+    replay.run(&recording, Kind::PowerGone).await.unwrap();
 }
 
 #[tokio::test]
 async fn power_gone_anywhere_and_some_of_the_rest_kept() {
     let mut replay = Replay::new();
     let recording = replay.record().await;
-    for seed in 1..=2 {
-        replay.run(&recording, Some(seed), false).await.unwrap();
+    for seed in 1..=crate::seeds(1) {
+        let found = replay.run(&recording, Kind::Partly(seed)).await;
+        found.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
 
@@ -259,67 +334,4 @@ fn reassert(state: &State) -> Vec<Step> {
     let tags = state.tags.iter();
     tags.map(|((place, tag), manifest)| Step::SetTag(*place, tag, *manifest))
         .collect()
-}
-
-/// The same run with a defect in it: the test must find each.
-async fn with_defect(is_killed: bool, defect: impl Fn(&mut Recording)) -> String {
-    let mut replay = Replay::new();
-    let mut recording = replay.record().await;
-    defect(&mut recording);
-    let found = replay.run(&recording, None, is_killed).await;
-    found.expect_err("the defect was not found")
-}
-
-/// Takes changes out of a recording, as if they had never been made.
-fn without(recording: &mut Recording, drop: impl Fn(&Change) -> bool) {
-    let dropped: Vec<bool> = recording.changes.iter().map(drop).collect();
-    for reached in &mut recording.reached {
-        *reached -= dropped[..*reached].iter().filter(|dropped| **dropped).count();
-    }
-    let mut dropped = dropped.into_iter();
-    recording.changes.retain(|_| dropped.next() == Some(false));
-}
-
-#[tokio::test]
-async fn files_that_are_not_synced_are_noticed() {
-    let found = with_defect(false, |recording| {
-        without(
-            recording,
-            |change| matches!(change, Change::SyncFile(path) if path.starts_with("uploads")),
-        );
-    })
-    .await;
-    assert!(found.contains("has other bytes"), "{found}");
-}
-
-#[tokio::test]
-async fn folders_that_are_not_synced_are_noticed() {
-    for (part, wanted) in [
-        ("_tags", "the tag"),
-        ("_manifests/sha256", "manifest"),
-        ("_blobs/sha256", "blob"),
-    ] {
-        let found = with_defect(false, |recording| {
-            without(
-                recording,
-                |change| matches!(change, Change::SyncFolder(path) if path.ends_with(part)),
-            );
-        })
-        .await;
-        assert!(found.contains(wanted), "{part}: {found}");
-    }
-}
-
-/// A manifest that is removed before the tags that point at it.
-#[tokio::test]
-async fn a_wrong_order_is_noticed() {
-    let found = with_defect(true, |recording| {
-        let of = |change: &Change, part| matches!(change, Change::Remove(path) if path.parent().unwrap().ends_with(part));
-        let changes = &mut recording.changes;
-        let manifest = changes.iter().rposition(|change| of(change, "_manifests/sha256")).unwrap();
-        let tag = changes[..manifest].iter().rposition(|change| of(change, "_tags")).unwrap();
-        changes[tag..=manifest].rotate_right(1);
-    })
-    .await;
-    assert!(found.contains("dangles"), "{found}");
 }

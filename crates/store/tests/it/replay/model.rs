@@ -2,7 +2,9 @@
 //! that a crash may leave.
 //!
 //! The model is what POSIX promises and no more: bytes are on the disk after an fsync of their file, names after
-//! an fsync of their folder. Everything else may be there, in part or not, in any order.
+//! an fsync of their folder. Everything else may be there, in part or not, in any order. One thing more, which all
+//! file systems keep: what they have not been asked for yet they never write down so that a file which was moved is
+//! at its old place no more and at its new one not yet.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -19,6 +21,8 @@ const ROOT: usize = 0;
 #[derive(Clone)]
 pub(crate) struct Model {
     nodes: Vec<Node>,
+    /// Changes so far.
+    changes: usize,
 }
 
 #[derive(Clone)]
@@ -29,8 +33,19 @@ enum Node {
     },
     Folder {
         synced: BTreeMap<String, usize>,
-        pending: Vec<(String, Option<usize>)>,
+        pending: Vec<Naming>,
     },
+}
+
+/// A name that a folder got or lost.
+#[derive(Clone)]
+struct Naming {
+    name: String,
+    node: Option<usize>,
+    /// The number of the change.
+    number: usize,
+    /// Of a file that moved away: the folder that it moved to.
+    moved_to: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -80,10 +95,12 @@ impl Model {
     pub(crate) fn new() -> Self {
         Self {
             nodes: vec![Node::folder()],
+            changes: 0,
         }
     }
 
     pub(crate) fn apply(&mut self, change: &Change) {
+        self.changes += 1;
         match change {
             Change::MakeFolder(path) => self.add(path, Node::folder()),
             Change::Create(path) => self.add(path, Node::file()),
@@ -108,10 +125,22 @@ impl Model {
                 if self.lookup(to) != Some(node) {
                     self.name(to, Some(node));
                     self.name(from, None);
+                    let (from, to) = (self.folder_of(from), self.folder_of(to));
+                    self.pending_names(from).last_mut().unwrap().moved_to = Some(to);
                 }
             }
             Change::Remove(path) => {
-                self.find(path);
+                let node = self.find(path);
+                assert!(
+                    matches!(self.nodes[node], Node::File { .. }),
+                    "{} is a folder",
+                    path.display()
+                );
+                self.name(path, None);
+            }
+            Change::RemoveFolder(path) => {
+                let node = self.find(path);
+                assert!(self.names(node).is_empty(), "{} is not empty", path.display());
                 self.name(path, None);
             }
         }
@@ -120,7 +149,15 @@ impl Model {
     pub(crate) fn crash(&self, mut survival: Survival) -> Tree {
         let mut tree = Tree(BTreeMap::new());
         let mut contents = HashMap::new();
-        self.descend(ROOT, Path::new(""), &mut survival, &mut contents, &mut tree);
+        let names = self.surviving_names(&mut survival);
+        self.descend(
+            ROOT,
+            Path::new(""),
+            &names,
+            &mut survival,
+            &mut contents,
+            &mut tree,
+        );
         tree
     }
 
@@ -128,54 +165,53 @@ impl Model {
         &self,
         folder: usize,
         path: &Path,
+        names: &[BTreeMap<String, usize>],
         survival: &mut Survival,
         contents: &mut HashMap<usize, Rc<Vec<u8>>>,
         tree: &mut Tree,
     ) {
-        for (name, node) in self.surviving_names(folder, survival) {
+        for (name, node) in &names[folder] {
             let path = path.join(name);
-            match &self.nodes[node] {
+            match &self.nodes[*node] {
                 Node::Folder { .. } => {
                     tree.0.insert(path.clone(), None);
-                    self.descend(node, &path, survival, contents, tree);
+                    self.descend(*node, &path, names, survival, contents, tree);
                 }
                 Node::File { synced, pending } => {
                     let content = contents
-                        .entry(node)
+                        .entry(*node)
                         .or_insert_with(|| surviving_bytes(synced, pending, survival));
-                    tree.0.insert(path, Some((node, Rc::clone(content))));
+                    tree.0.insert(path, Some((*node, Rc::clone(content))));
                 }
             }
         }
     }
 
-    fn surviving_names(&self, folder: usize, survival: &mut Survival) -> BTreeMap<String, usize> {
-        let Node::Folder { synced, pending } = &self.nodes[folder] else {
-            panic!("not a folder");
-        };
+    /// For each folder the names that it has after the crash.
+    fn surviving_names(&self, survival: &mut Survival) -> Vec<BTreeMap<String, usize>> {
+        let folders = 0..self.nodes.len();
         let random = match survival {
-            Survival::All => return self.names(folder),
-            Survival::Synced => return synced.clone(),
+            Survival::All => return folders.map(|folder| self.names(folder)).collect(),
+            Survival::Synced => return folders.map(|folder| self.nodes[folder].synced_names()).collect(),
             Survival::Some(random) => random,
         };
-        // Either in order up to some point, as journals do it, or any of them.
-        let until = match random.one_in(2) {
-            true => random.below(pending.len() + 1),
-            false => usize::MAX,
+        let chosen: Vec<Vec<&Naming>> = self.nodes.iter().map(|node| choose(node, random)).collect();
+        let is_pending = |folder: usize, number| {
+            self.nodes[folder]
+                .pending_names()
+                .iter()
+                .any(|other| other.number == number)
         };
-        let chosen: Vec<_> = pending
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| {
-                if until == usize::MAX {
-                    random.one_in(2)
-                } else {
-                    *at < until
-                }
+        let arrived = |naming: &&&Naming| {
+            naming.moved_to.is_none_or(|folder| {
+                let there = chosen[folder].iter().any(|other| other.number == naming.number);
+                there || !is_pending(folder, naming.number)
             })
-            .map(|(_, edit)| edit.clone())
-            .collect();
-        named(synced, &chosen)
+        };
+        let left = |folder: usize| chosen[folder].iter().filter(arrived).copied();
+        folders
+            .map(|folder| named(&self.nodes[folder].synced_names(), left(folder)))
+            .collect()
     }
 
     fn add(&mut self, path: &Path, node: Node) {
@@ -193,11 +229,24 @@ impl Model {
     }
 
     fn name(&mut self, path: &Path, node: Option<usize>) {
-        let folder = self.find(path.parent().unwrap());
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (folder, number) = (self.folder_of(path), self.changes);
+        self.pending_names(folder).push(Naming {
+            name,
+            node,
+            number,
+            moved_to: None,
+        });
+    }
+
+    fn folder_of(&self, path: &Path) -> usize {
+        self.find(path.parent().unwrap())
+    }
+
+    fn pending_names(&mut self, folder: usize) -> &mut Vec<Naming> {
         match &mut self.nodes[folder] {
-            Node::Folder { pending, .. } => pending.push((name, node)),
-            Node::File { .. } => panic!("{} lies in a file", path.display()),
+            Node::Folder { pending, .. } => pending,
+            Node::File { .. } => panic!("not a folder"),
         }
     }
 
@@ -222,7 +271,30 @@ impl Model {
     }
 }
 
+/// Either in order up to some point, as journals do it, or any of them.
+fn choose<'a>(node: &'a Node, random: &mut Random) -> Vec<&'a Naming> {
+    let pending = node.pending_names();
+    if random.one_in(2) {
+        return pending[..random.below(pending.len() + 1)].iter().collect();
+    }
+    pending.iter().filter(|_| random.one_in(2)).collect()
+}
+
 impl Node {
+    fn synced_names(&self) -> BTreeMap<String, usize> {
+        match self {
+            Self::Folder { synced, .. } => synced.clone(),
+            Self::File { .. } => BTreeMap::new(),
+        }
+    }
+
+    fn pending_names(&self) -> &[Naming] {
+        match self {
+            Self::Folder { pending, .. } => pending,
+            Self::File { .. } => &[],
+        }
+    }
+
     fn file() -> Self {
         Self::File {
             synced: Rc::default(),
@@ -244,19 +316,22 @@ impl Node {
                 pending.clear();
             }
             Self::Folder { synced, pending } => {
-                *synced = named(synced, pending);
+                *synced = named(synced, &*pending);
                 pending.clear();
             }
         }
     }
 }
 
-fn named(synced: &BTreeMap<String, usize>, edits: &[(String, Option<usize>)]) -> BTreeMap<String, usize> {
+fn named<'a>(
+    synced: &BTreeMap<String, usize>,
+    pending: impl IntoIterator<Item = &'a Naming>,
+) -> BTreeMap<String, usize> {
     let mut names = synced.clone();
-    for (name, node) in edits {
-        match node {
-            Some(node) => names.insert(name.clone(), *node),
-            None => names.remove(name),
+    for naming in pending {
+        match naming.node {
+            Some(node) => names.insert(naming.name.clone(), node),
+            None => names.remove(&naming.name),
         };
     }
     names

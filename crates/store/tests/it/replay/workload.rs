@@ -1,11 +1,15 @@
 //! What is done to the store while it is recorded, and what must be true after each step of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use landfall_hash::digest;
 use landfall_oci::{Algorithm, Digest, MediaType, RawManifest, Repository};
-use landfall_store::{Chunk, Expected, Store, StoreError, UploadId, suite};
+use landfall_store::{
+    Chunk, CollectOptions, Collected, DirectoryStore, Expected, Store, StoreError, UploadId, suite,
+};
 use serde_json::json;
 
 /// A repository, by its place in [`Content`].
@@ -22,6 +26,8 @@ pub(crate) struct Image {
     pub(crate) raw: RawManifest,
     /// Blobs that it names.
     pub(crate) blobs: Vec<usize>,
+    /// Manifests that it lists.
+    pub(crate) members: Vec<usize>,
     /// The manifest that it is about.
     pub(crate) subject: Option<usize>,
 }
@@ -32,6 +38,15 @@ pub(crate) struct State {
     pub(crate) tags: BTreeMap<(Place, &'static str), usize>,
     pub(crate) manifests: BTreeSet<(Place, usize)>,
     pub(crate) blobs: BTreeSet<(Place, usize)>,
+    /// What lies in the trash; one run at most.
+    pub(crate) trash: Box<Trash>,
+}
+
+/// What an undo brings back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trash {
+    manifests: BTreeSet<(Place, usize)>,
+    blobs: BTreeSet<(Place, usize)>,
 }
 
 /// One thing that a client asks for and gets an answer to.
@@ -48,6 +63,18 @@ pub(crate) enum Step {
     DeleteTag(Place, &'static str),
     DeleteManifest(Place, usize),
     DeleteBlob(Place, usize),
+    Collect(Sweep),
+    /// Everything that lies in the trash comes back.
+    Undo,
+}
+
+/// What goes, beside bytes that nobody holds and blobs that no manifest names. Nothing is too young.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sweep {
+    /// Manifests without a tag.
+    pub(crate) untagged: bool,
+    /// Whether it can be brought back.
+    pub(crate) trash: bool,
 }
 
 /// An upload that was begun: whose bytes it was to have.
@@ -62,7 +89,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step::Put(0, 1, &["v2", "latest"]),
     Step::Put(0, 2, &["all"]),
     Step::Put(0, 3, &[]),
-    Step::Abandon(0, 5),
+    Step::Abandon(2, 5),
     Step::Push(1, 2),
     Step::Mount(0, 1, 1),
     Step::Mount(0, 1, 3),
@@ -82,6 +109,46 @@ pub(crate) const STEPS: &[Step] = &[
     Step::DeleteBlob(0, 0),
     Step::Push(0, 0),
     Step::Put(0, 0, &["v1"]),
+    // From here on things are collected, brought back, and pushed again. A blob that is named by nothing, once with
+    // bytes of its own:
+    Step::Put(0, 3, &[]),
+    Step::Push(1, 0),
+    Step::Push(0, 6),
+    Step::Collect(Sweep {
+        untagged: false,
+        trash: true,
+    }),
+    Step::Push(0, 6),
+    Step::Undo,
+    // An index, an image and its signature:
+    Step::DeleteTag(0, "v2"),
+    Step::Collect(Sweep {
+        untagged: true,
+        trash: true,
+    }),
+    Step::Undo,
+    Step::Put(0, 1, &["v2"]),
+    // The index, pushed again while it lies in the trash:
+    Step::Collect(Sweep {
+        untagged: true,
+        trash: true,
+    }),
+    Step::Push(0, 6),
+    Step::Put(0, 2, &["all"]),
+    // And for good, with the run before:
+    Step::DeleteTag(1, "wide"),
+    Step::Collect(Sweep {
+        untagged: true,
+        trash: false,
+    }),
+    Step::Push(1, 4),
+    Step::Put(1, 4, &["wide"]),
+    Step::DeleteManifest(0, 2),
+    Step::Collect(Sweep {
+        untagged: false,
+        trash: false,
+    }),
+    Step::Push(0, 6),
 ];
 
 impl Content {
@@ -98,11 +165,13 @@ impl Content {
         let wide = Bytes::from("a layer under another algorithm");
         blobs.push((digest(Algorithm::Sha512, &wide), wide));
         blobs.push(suite::blob("a layer that never arrives"));
+        blobs.push(suite::blob("a layer that no image has"));
         let image = |chosen: &[usize], subject: Option<(usize, &RawManifest)>, kind| {
             let named: Vec<_> = chosen.iter().map(|at| blobs[*at].clone()).collect();
             Image {
                 raw: suite::image(&named, subject.map(|(_, raw)| raw), kind),
                 blobs: chosen.to_vec(),
+                members: Vec::new(),
                 subject: subject.map(|(at, _)| at),
             }
         };
@@ -112,6 +181,7 @@ impl Content {
         manifests.push(Image {
             raw: suite::raw(&index),
             blobs: Vec::new(),
+            members: vec![0, 1],
             subject: None,
         });
         manifests.push(image(&[2], Some((1, &manifests[1].raw)), Some("test/signature")));
@@ -122,7 +192,7 @@ impl Content {
             ..wide
         });
         Self {
-            repositories: vec![suite::repository("one"), suite::repository("two/deep")],
+            repositories: ["one", "two/deep", "uploads/only"].map(suite::repository).into(),
             blobs,
             manifests,
         }
@@ -131,7 +201,7 @@ impl Content {
 
 impl Step {
     /// A deletion may find that it was done before a crash.
-    pub(crate) async fn run(&self, store: &dyn Store, content: &Content, begun: &mut Begun) {
+    pub(crate) async fn run(&self, store: &DirectoryStore, content: &Content, begun: &mut Begun) {
         let at = |place: &Place| &content.repositories[*place];
         match self {
             Self::Push(place, blob) => push(store, content, *place, *blob, 1, begun).await,
@@ -167,11 +237,18 @@ impl Step {
             Self::DeleteBlob(place, blob) => {
                 gone(store.delete_blob(at(place), &content.blobs[*blob].0).await);
             }
+            Self::Collect(sweep) => drop(sweep.run(store).await),
+            Self::Undo => {
+                for trashed in store.trash().await.unwrap() {
+                    let undone = store.undo(trashed.run).await.unwrap();
+                    assert!(undone.lost.is_empty(), "{undone:?}");
+                }
+            }
         }
     }
 
     /// What is true when the step has succeeded.
-    pub(crate) fn apply(&self, state: &mut State) {
+    pub(crate) fn apply(&self, content: &Content, state: &mut State) {
         match self {
             Self::Push(place, blob) | Self::PushInPieces(place, blob) | Self::Mount(_, place, blob) => {
                 state.blobs.insert((*place, *blob));
@@ -198,7 +275,81 @@ impl Step {
             Self::DeleteBlob(place, blob) => {
                 state.blobs.remove(&(*place, *blob));
             }
+            Self::Collect(sweep) => *state = state.swept(content, *sweep),
+            Self::Undo => *state = state.undone(),
         }
+    }
+}
+
+impl Sweep {
+    pub(crate) async fn run(self, store: &DirectoryStore) -> Collected {
+        let options = CollectOptions {
+            grace: Some(Duration::ZERO),
+            untagged_after: self.untagged.then_some(Duration::ZERO),
+            keep_trash: if self.trash { Duration::MAX } else { Duration::ZERO },
+            ..CollectOptions::default()
+        };
+        store.collect(options, Arc::new(())).await.unwrap()
+    }
+}
+
+impl State {
+    /// What a collection leaves.
+    pub(crate) fn swept(&self, content: &Content, sweep: Sweep) -> Self {
+        let manifests = match sweep.untagged {
+            true => self.tagged(content),
+            false => self.manifests.clone(),
+        };
+        let names = |(place, blob): &(Place, usize)| {
+            let mut here = manifests.iter().filter(|(at, _)| at == place);
+            here.any(|(_, manifest)| content.manifests[*manifest].blobs.contains(blob))
+        };
+        let (blobs, strays) = self.blobs.iter().partition(|blob| names(blob));
+        let trash = Trash {
+            manifests: self.manifests.difference(&manifests).copied().collect(),
+            blobs: strays,
+        };
+        Self {
+            tags: self.tags.clone(),
+            manifests,
+            blobs,
+            trash: Box::new(if sweep.trash { trash } else { Trash::default() }),
+        }
+    }
+
+    /// Manifests with a tag, those that they list, and those that are about them.
+    fn tagged(&self, content: &Content) -> BTreeSet<(Place, usize)> {
+        let mut kept = BTreeSet::new();
+        let mut left: Vec<_> = self
+            .tags
+            .iter()
+            .map(|((place, _), manifest)| (*place, *manifest))
+            .collect();
+        while let Some((place, manifest)) = left.pop() {
+            if !self.manifests.contains(&(place, manifest)) || !kept.insert((place, manifest)) {
+                continue;
+            }
+            let all = content.manifests.iter().enumerate();
+            let about = all
+                .filter(|(_, other)| other.subject == Some(manifest))
+                .map(|(at, _)| at);
+            let members = content.manifests[manifest].members.iter().copied();
+            left.extend(members.chain(about).map(|next| (place, next)));
+        }
+        kept
+    }
+
+    pub(crate) fn trash_is_empty(&self) -> bool {
+        *self.trash == Trash::default()
+    }
+
+    /// What it is with everything in the trash brought back.
+    pub(crate) fn undone(&self) -> Self {
+        let mut state = self.clone();
+        let trash = std::mem::take(&mut *state.trash);
+        state.manifests.extend(trash.manifests);
+        state.blobs.extend(trash.blobs);
+        state
     }
 }
 
@@ -223,6 +374,7 @@ async fn push(
         let at = store.upload(here, &id).await.unwrap().offset;
         let chunk = Chunk {
             at: Some(at),
+            is_last: pieces == 1,
             ..Chunk::of(piece.to_vec())
         };
         store.append(here, &id, chunk).await.unwrap();
@@ -231,11 +383,11 @@ async fn push(
 }
 
 /// The states between the steps: before the first, then after each.
-pub(crate) fn states() -> Vec<State> {
+pub(crate) fn states(content: &Content) -> Vec<State> {
     let mut states = vec![State::default()];
     for step in STEPS {
         let mut next = states[states.len() - 1].clone();
-        step.apply(&mut next);
+        step.apply(content, &mut next);
         states.push(next);
     }
     states

@@ -1,8 +1,10 @@
 //! Many hands and a collector that never rests: whatever order they come in, no manifest answers whose layer does
 //! not, and what was acknowledged and not deleted is whole.
 //!
-//! Each seed makes its own script for each hand, and pauses of its own wherever the store could let two of them
+//! The scripts here are of all kinds; those in [`reliance`] go to the narrow places. Each seed makes its own script for each hand, and pauses of its own wherever the store could let two of them
 //! pass each other. That the test can fail is shown by the last one here: there the collector ignores the writers.
+
+mod reliance;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,9 +13,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use landfall_oci::{Digest, RawManifest, Repository, Target};
-use landfall_store::{CollectOptions, DirectoryStore, PutManifest, Store, StoreError, Unchecked, suite};
+use landfall_store::{
+    CollectOptions, DirectoryStore, Guard, PutManifest, Store, StoreError, Unchecked, suite,
+};
 
-use crate::open;
+use crate::{open, seeds};
 
 const HANDS: u64 = 4;
 const STEPS: usize = 25;
@@ -260,7 +264,7 @@ impl World {
 }
 
 /// One seed, all of it: what went wrong, and how many blobs were collected.
-async fn run(seed: u64, blind: bool) -> (Vec<String>, u64) {
+async fn run(seed: u64, off: Option<Guard>) -> (Vec<String>, u64) {
     let root = tempfile::tempdir().unwrap();
     let world = Arc::new(World {
         store: open(root.path()).await,
@@ -274,7 +278,7 @@ async fn run(seed: u64, blind: bool) -> (Vec<String>, u64) {
         collections: AtomicU64::new(0),
         removed: AtomicU64::new(0),
     });
-    world.store.shake(seed, blind);
+    world.store.shake(seed, off);
     let collector = {
         let world = Arc::clone(&world);
         tokio::spawn(async move { world.collect(&mut Dice(seed * 1000 + 999)).await })
@@ -315,7 +319,7 @@ async fn run(seed: u64, blind: bool) -> (Vec<String>, u64) {
 async fn no_order_of_push_delete_and_collection_hurts_an_image() {
     let mut removed = 0;
     for seed in 1..=seeds(12) {
-        let (violations, blobs) = run(seed, false).await;
+        let (violations, blobs) = run(seed, None).await;
         assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
         removed += blobs;
     }
@@ -323,93 +327,14 @@ async fn no_order_of_push_delete_and_collection_hurts_an_image() {
     assert!(removed > 0);
 }
 
-/// What a client was just told is there (by a push, a mount, a question) outlives a collection, however old it was.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_just_acknowledged_outlives_a_collection() {
-    for seed in 1..=seeds(6) {
-        let root = tempfile::tempdir().unwrap();
-        let store = Arc::new(open(root.path()).await);
-        store.shake(seed, false);
-        let hands: Vec<_> = (0..3)
-            .map(|hand| {
-                let (store, root) = (Arc::clone(&store), root.path().to_owned());
-                tokio::spawn(
-                    async move { rely(&store, &root, hand, &mut Dice(seed * 1000 + hand + 1)).await },
-                )
-            })
-            .collect();
-        // The grace period of the store is an hour: only what a hand has made old is rubbish.
-        while !hands.iter().all(tokio::task::JoinHandle::is_finished) {
-            store
-                .collect(CollectOptions::default(), Arc::new(()))
-                .await
-                .unwrap();
-        }
-        for hand in hands {
-            hand.await.unwrap();
-        }
-    }
-}
-
-/// Makes a blob old, has it acknowledged again, and relies on it. The repository is this hand's own.
-async fn rely(store: &DirectoryStore, root: &std::path::Path, hand: u64, dice: &mut Dice) {
-    let (here, there) = (
-        suite::repository(&format!("hand/{hand}")),
-        suite::repository(&format!("mounted/{hand}")),
-    );
-    let old = std::time::SystemTime::now() - Duration::from_secs(86_400);
-    for _ in 0..40 {
-        let blob = suite::blob(match dice.roll(2) {
-            0 => "of all hands".to_owned(),
-            _ => format!("of hand {hand}"),
-        });
-        suite::push_blob(store, &here, &blob).await;
-        let record = root.join(format!("repos/{here}/_blobs/sha256/{}", blob.0.hex()));
-        for path in [record, crate::upkeep::blob_path(root, &blob.0)] {
-            if let Ok(file) = std::fs::File::open(path) {
-                file.set_modified(old).unwrap();
-            }
-        }
-        // Time for the collector to see how old it is.
-        let wait = u64::try_from(dice.roll(2000)).unwrap();
-        tokio::time::sleep(Duration::from_micros(wait)).await;
-        let place = match dice.roll(3) {
-            0 => store.stat_blob(&here, &blob.0).await.map(|_| &here),
-            1 => store.mount(&here, &there, &blob.0).await.map(|()| &there),
-            _ => {
-                suite::push_blob(store, &here, &blob).await;
-                Ok(&here)
-            }
-        };
-        // Or it was collected before the question: that is an answer too.
-        let Ok(place) = place else {
-            continue;
-        };
-        for _ in 0..3 {
-            tokio::task::yield_now().await;
-            let found = store.open_blob(place, &blob.0).await;
-            assert!(found.is_ok(), "{place} {} was acknowledged and is gone", blob.0);
-        }
-        if dice.roll(4) > 0 {
-            let _ = store.delete_blob(place, &blob.0).await;
-        }
-    }
-}
-
 /// Without leases and tombstones the same scripts come to harm: the test above can fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_collector_that_ignores_the_writers_is_caught() {
     for seed in 1..=400 {
-        let (violations, _) = run(seed, true).await;
+        let (violations, _) = run(seed, Some(Guard::All)).await;
         if !violations.is_empty() {
             return;
         }
     }
     panic!("no seed has found what the leases are for");
-}
-
-/// More for a soak, fewer for a quick look.
-fn seeds(usual: u64) -> u64 {
-    let wanted = std::env::var("LANDFALL_SEEDS").ok();
-    wanted.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
