@@ -84,6 +84,15 @@ pub enum StoreError {
         /// Bytes free, less those promised to other uploads and the reserve.
         free: u64,
     },
+    /// Another process has the store open.
+    #[error("{} is in use by another landfall{}; stop it, or choose another directory", root.display(),
+        process.as_ref().map(|process| format!(" (process {process})")).unwrap_or_default())]
+    InUse {
+        /// Where the store lies.
+        root: PathBuf,
+        /// The other process, where it has left its number.
+        process: Option<String>,
+    },
     /// Something else changed it first, or holds it.
     #[error("{reason}")]
     Conflict {

@@ -38,7 +38,12 @@ pub(super) fn acquire(path: &Path, root: &Path) -> Result<Lock, StoreError> {
     let (process, boot) = (lines.next(), lines.next());
     match locked {
         Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Err(in_use(root, process)),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            return Err(StoreError::InUse {
+                root: root.to_owned(),
+                process: process.map(str::to_owned),
+            });
+        }
         Err(error) => return Err(failed(error.into())),
     }
     let this_boot = boot_id().unwrap_or_default();
@@ -47,16 +52,6 @@ pub(super) fn acquire(path: &Path, root: &Path) -> Result<Lock, StoreError> {
         file,
         was_killed: is_new || process.is_some() && (boot.is_none() || boot == Some(&this_boot)),
     })
-}
-
-fn in_use(root: &Path, process: Option<&str>) -> StoreError {
-    let holder = process.map_or(String::new(), |process| format!(" (process {process})"));
-    StoreError::Conflict {
-        reason: format!(
-            "{} is in use by another landfall{holder}; stop it, or choose another directory",
-            root.display()
-        ),
-    }
 }
 
 fn write(file: &mut File, text: &str) -> io::Result<()> {

@@ -138,7 +138,7 @@ impl DirectoryStore {
     /// Opens the store below `root`, making it if there is nothing there.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another process has it open or the directory is something else;
+    /// [`StoreError::InUse`] when another process has it open; [`StoreError::Conflict`] when it is something else;
     /// [`StoreError::Io`] when it cannot be written.
     pub async fn open(root: &Path, hash: HashService, options: DirectoryOptions) -> Result<Self, StoreError> {
         Self::open_with(root, hash, options, None).await

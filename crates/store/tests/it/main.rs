@@ -84,8 +84,8 @@ async fn one_process_per_root_and_never_a_strange_directory() {
     let first = open(root.path()).await;
     let second = DirectoryStore::open(root.path(), hash(), options()).await;
     match second.err() {
-        Some(StoreError::Conflict { reason }) => {
-            assert!(reason.contains(&std::process::id().to_string()), "{reason}");
+        Some(StoreError::InUse { process, .. }) => {
+            assert_eq!(process, Some(std::process::id().to_string()));
         }
         other => panic!("{other:?}"),
     }
