@@ -44,6 +44,10 @@ fn assert_journey(place: &Place, workload: &Workload, theirs: &str) {
         .ok();
     place.save(&serving.address, "again.tar", &["--overwrite"]).ok();
     assert!(same_bytes(&place.path("bundle.tar"), &place.path("again.tar")));
+    // A tag that lies below is seen first, so nothing is taken for it that nobody would see.
+    let masked = place.push("one", &serving.name(&workload.images[0].name()));
+    assert_eq!(masked.code(), Some(1), "{masked}");
+    assert!(masked.stderr.contains("it is served read-only"), "{masked}");
     // A second loading moves nothing: what lies below counts as there.
     let told = place
         .landfall(&["load", "bundle.tar", "-r", &serving.address, "--output", "json"])
