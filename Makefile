@@ -10,15 +10,17 @@ demo:
 	$(CARGO) build --release --package landfall
 	target/release/landfall demo
 
-## Everything: first what needs nothing, then what runs the real programs (installed by scripts/peers).
+## Everything: first what needs nothing, then a minute of mixed load, then what runs the real programs (installed by
+## scripts/peers).
 ## Tests that need a real program live in modules called `peers`.
 test: test-fast
+	$(CARGO) test --package landfall --test it -- soak::
 	scripts/peers
 	$(CARGO) test --workspace --tests -- peers::
 
 ## Unit tests, properties, vectors, doc tests and faults: no other program, no network.
 test-fast:
-	$(CARGO) test --workspace -- --skip peers::
+	$(CARGO) test --workspace -- --skip peers:: --skip soak::
 
 ## The tables of docs/performance.md: save and load, then serving. `make bench ROUNDS=1 SERVE_ROUNDS=1` for a quick look.
 ROUNDS ?= 5
@@ -29,9 +31,11 @@ bench:
 	scripts/bench --rounds $(ROUNDS)
 	scripts/bench-serve --rounds $(SERVE_ROUNDS)
 
-## A long run: saves and loads killed KILLS times each (some 0.2 s a kill).
+## A long run: SOAK_SECONDS of mixed load on a server, then saves and loads killed KILLS times each (some 0.2 s a kill).
 KILLS ?= 2000
+SOAK_SECONDS ?= 1800
 soak:
+	LANDFALL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --package landfall --test it -- soak::
 	LANDFALL_KILLS=$(KILLS) $(CARGO) test --package landfall --test it -- kill::
 
 ## Fuzzes each target of fuzz/ for SECONDS; by default it replays the corpus, which takes no C++ and a moment.

@@ -134,8 +134,21 @@ async fn ask(root: &Path, request: Request, output: &OutputArg, context: Context
         }
     })
     .await?;
+    let brought_back = hint(root, &done.summary);
     print(output, done.summary);
+    if let (Output::Text, Some(hint)) = (output.output, brought_back) {
+        out::result(&hint);
+    }
     Ok(done.exit)
+}
+
+/// How to take a collection back, to be typed as it stands.
+fn hint(root: &Path, summary: &Value) -> Option<String> {
+    let run = summary["run"].as_str()?;
+    Some(format!(
+        "to bring it back: landfall gc --root {} --undo {run}\n",
+        root.display()
+    ))
 }
 
 /// A line for people, or the same as JSON.

@@ -20,34 +20,38 @@ use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// What marks a directory as a registry's.
+const MARKER: &str = "landfall-store";
+
 /// Has a piece of work done on the directory, wherever it must be done; `item` sees each thing found on the way. Gives
 /// the summary.
 pub(crate) async fn ask(root: &Path, request: Request, mut item: impl FnMut(Value)) -> Result<Done, Failure> {
     if let Some(stream) = socket::connect(root).await {
         return socket::ask(stream, &request, &mut item).await;
     }
-    if !root.is_dir() {
-        return Err(Failure::new(
-            Exit::Local,
-            format!("there is no directory {}", root.display()),
-        ));
-    }
+    check_is_store(root)?;
     let workshop = Workshop::open(root).await?;
     let (items, mut found) = tokio::sync::mpsc::channel(64);
-    let work = work::perform(&workshop, request, items);
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            biased;
-            Some(value) = found.recv() => item(value),
-            done = &mut work => {
-                while let Ok(value) = found.try_recv() {
-                    item(value);
-                }
-                return done;
-            }
-        }
+    // A task of its own, as in a server: it may wait until what it found has been taken.
+    let work = tokio::spawn(async move { work::perform(&workshop, request, items).await });
+    while let Some(value) = found.recv().await {
+        item(value);
     }
+    work.await
+        .unwrap_or_else(|stopped| Err(Failure::new(Exit::Local, stopped.to_string())))
+}
+
+/// A directory that is empty, or not there, would become a store by being opened: no upkeep is meant for those.
+fn check_is_store(root: &Path) -> Result<(), Failure> {
+    let wrong = match (root.is_dir(), root.join(MARKER).is_file()) {
+        (true, true) => return Ok(()),
+        (true, false) => format!(
+            "{} is not the directory of a registry: it has no file `{MARKER}`",
+            root.display()
+        ),
+        (false, _) => format!("there is no directory {}", root.display()),
+    };
+    Err(Failure::new(Exit::Local, wrong))
 }
 
 /// Opens a directory as its owner.

@@ -16,9 +16,12 @@ impl Told {
         Self(items)
     }
 
-    /// From the thread that does the work.
+    /// From the thread that does the work, which may be one that drives other things too: they are moved elsewhere
+    /// while this one waits for the listener.
     fn tell(&self, value: Value) {
-        let _ = self.0.blocking_send(value);
+        tokio::task::block_in_place(|| {
+            let _ = self.0.blocking_send(value);
+        });
     }
 }
 

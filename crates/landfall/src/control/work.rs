@@ -201,9 +201,6 @@ pub(crate) fn collection_summary(collected: &Collected, dry_run: bool, keep_tras
         human::bytes(*bytes),
         spared(*kept),
     );
-    if let (Some(run), false) = (run, keep_trash.is_zero()) {
-        text += &format!("\nto bring it back: landfall gc --undo {run}");
-    }
     if *emptied > 0 {
         text += &format!("\n{} of older runs deleted", human::bytes(*emptied));
     }
@@ -214,8 +211,10 @@ pub(crate) fn collection_summary(collected: &Collected, dry_run: bool, keep_tras
         .iter()
         .map(|(repository, reason)| json!({"repository": repository, "reason": reason}))
         .collect();
+    // Only what lies in the trash can be brought back.
+    let run = run.filter(|_| !keep_trash.is_zero()).map(|run| run.to_string());
     json!({
-        "text": text, "dry_run": dry_run, "run": run.map(|run| run.to_string()), "manifests": manifests,
+        "text": text, "dry_run": dry_run, "run": run, "manifests": manifests,
         "memberships": memberships, "blobs": blobs, "bytes": bytes, "spared": kept, "emptied": emptied,
         "untouched": untouched,
     })

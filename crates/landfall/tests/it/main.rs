@@ -2,10 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod disk_full;
 mod faults;
+mod foreign;
 mod kill;
 mod names;
+mod notify;
 mod place;
+mod reload;
+mod rights;
 mod road;
+mod server;
 mod serving;
+mod settings;
 mod soak;
+mod upkeep;
+mod wanted;
+mod watching;

@@ -56,6 +56,18 @@ impl Place {
         self.landfall(&args)
     }
 
+    /// An OCI layout with one small image that is like none with another text; gives the digest of its manifest.
+    pub(crate) fn layout(&self, name: &str, text: &str) -> String {
+        let workload = Workload::hello("small/image:1", text);
+        workload.write_layout(&self.path(name));
+        workload.images[0].root.to_string()
+    }
+
+    /// Pushes such a layout.
+    pub(crate) fn push(&self, layout: &str, name: &str) -> Outcome {
+        self.landfall(&["push", layout, name, "--attempts", "1"])
+    }
+
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }

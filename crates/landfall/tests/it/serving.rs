@@ -1,49 +1,9 @@
 //! `serve`: bundles in place, a directory, both; and ourselves as the client of it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use landfall_testkit::{FakeRegistry, Workload, htpasswd, run};
 
 use crate::place::Place;
-
-/// A running `landfall serve`, ended with this value.
-pub(crate) struct Serving {
-    child: Child,
-    pub(crate) address: String,
-}
-
-impl Serving {
-    pub(crate) fn start(place: &Place, args: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
-        all.extend(args);
-        let mut child = place.command(&all).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("{line:?}"));
-        let address = url.split_once("://").unwrap().1.to_owned();
-        Self { child, address }
-    }
-
-    /// SIGTERM, and what it ended with.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        run(std::process::Command::new("kill").arg(pid)).ok();
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::server::Serving;
 
 #[test]
 fn a_bundle_is_a_registry() {

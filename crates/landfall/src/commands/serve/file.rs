@@ -1,10 +1,11 @@
 //! The settings file: TOML whose keys are the flags' names, with errors that know their place in it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_store::RetentionRule;
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::{Spanned, Table, Value};
 
 use super::Settings;
 use crate::failure::Failure;
@@ -43,6 +44,22 @@ pub(crate) fn retention_of(path: &Path) -> Result<serde_json::Value, Failure> {
 /// What is set, by its key.
 pub(super) fn table(settings: &Settings) -> Table {
     Table::try_from(settings).unwrap_or_default()
+}
+
+/// The same with its paths from the root, as they are meant here.
+pub(super) fn absolute(mut table: Table) -> Table {
+    if let Ok(folder) = std::env::current_dir() {
+        PATHS.iter().for_each(|key| rebase(table.get_mut(*key), &folder));
+    }
+    table
+}
+
+/// Where a file says a key.
+pub(super) fn place_of(path: &Path, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let keys: BTreeMap<Spanned<String>, Value> = toml::from_str(&text).ok()?;
+    let found = keys.keys().find(|known| known.get_ref() == key)?;
+    Some(format!("{}{}", path.display(), place(&text, found.span().start)))
 }
 
 /// Reads a file.

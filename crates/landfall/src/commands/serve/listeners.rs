@@ -1,15 +1,34 @@
 //! The sockets: those that a service manager hands over, or our own.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use landfall_net::server::{Limits, Security, Server, inherited_listeners};
 
 use super::{Settings, setup};
 use crate::failure::Failure;
 
+/// What a service manager hands over. To be asked for once.
+pub(super) fn handed() -> Result<Vec<TcpListener>, Failure> {
+    inherited_listeners(|name| std::env::var_os(name)).map_err(setup)
+}
+
+/// Where the registry will be reached: what was handed over goes before what was set.
+pub(super) fn addresses(settings: &Settings, handed: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
+    match handed {
+        [] => Ok(vec![settings.listen()]),
+        handed => handed
+            .iter()
+            .map(|socket| socket.local_addr().map_err(setup))
+            .collect(),
+    }
+}
+
 /// The registry's listener.
-pub(super) async fn registry(settings: &Settings, security: Security) -> Result<Server, Failure> {
-    let handed = inherited_listeners(|name| std::env::var_os(name)).map_err(setup)?;
+pub(super) async fn registry(
+    settings: &Settings,
+    handed: Vec<TcpListener>,
+    security: Security,
+) -> Result<Server, Failure> {
     let limits = limits(settings);
     match handed.is_empty() {
         true => Server::bind(settings.listen(), security, limits).await,

@@ -45,7 +45,9 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     ] {
         path.as_deref().map(|path| write(&logs, path)).transpose()?;
     }
-    let security = security::security(&settings).await?;
+    let handed = listeners::handed()?;
+    let addresses = listeners::addresses(&settings, &handed)?;
+    let security = security::security(&settings, &addresses).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
     } else {
@@ -61,7 +63,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let options = options(&settings, access, &wanted);
     let metrics = Arc::clone(&options.metrics);
     let registry = Arc::new(Registry::new(content.store, options));
-    let server = listeners::registry(&settings, security).await?;
+    let server = listeners::registry(&settings, handed, security).await?;
     let status = listeners::status(&settings).await?;
     let workshop = match (&settings.root, content.directory) {
         (Some(root), Some(store)) => {
@@ -80,7 +82,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let reload = Reload {
         typed: args.settings,
         file: args.config,
-        in_force: settings,
+        started_with: settings,
         access: control,
         workshop,
         logs,
@@ -160,7 +162,7 @@ impl Signals {
     }
 
     /// Ready at the first SIGTERM or SIGINT; a SIGHUP before that reloads.
-    async fn end(&mut self, mut reload: Reload) {
+    async fn end(&mut self, reload: Reload) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,

@@ -16,7 +16,8 @@ pub(super) struct Reload {
     /// What was typed: it wins over the file again.
     pub(super) typed: Settings,
     pub(super) file: Option<PathBuf>,
-    pub(super) in_force: Settings,
+    /// What the program was started with.
+    pub(super) started_with: Settings,
     pub(super) access: Option<Arc<AccessControl>>,
     pub(super) workshop: Option<Arc<Workshop>>,
     pub(super) logs: Logs,
@@ -25,7 +26,7 @@ pub(super) struct Reload {
 
 impl Reload {
     /// Reads everything again. Certificates are looked at by themselves, every few seconds.
-    pub(super) async fn run(&mut self) {
+    pub(super) async fn run(&self) {
         self.manager.reloading();
         self.logs.reopen();
         if let Some(access) = &self.access
@@ -42,7 +43,7 @@ impl Reload {
         self.manager.ready();
     }
 
-    async fn settings(&mut self) -> Result<(), Failure> {
+    async fn settings(&self) -> Result<(), Failure> {
         let (typed, file) = (self.typed.clone(), self.file.clone());
         let read = tokio::task::spawn_blocking(move || typed.over_file(file.as_deref()));
         let new = read.await.map_err(super::setup)??;
@@ -50,12 +51,11 @@ impl Reload {
             workshop.store.set_immutable(new.immutable.clone());
             workshop.set_policy(upkeep::policy(&new)?);
         }
-        let left = new.needs_restart(&self.in_force);
+        let left = new.needs_restart(&self.started_with);
         if !left.is_empty() {
             let keys = left.join(", ");
             tracing::warn!(target: "landfall::reload", %keys, "changed in the file; takes effect at the next start");
         }
-        self.in_force = new;
         Ok(())
     }
 }

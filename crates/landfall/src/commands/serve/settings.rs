@@ -268,7 +268,7 @@ impl Settings {
             Some(path) => self.over(file::read(path)?),
             None => self,
         };
-        settings.check()?;
+        settings.check(file)?;
         Ok(settings)
     }
 
@@ -307,8 +307,8 @@ impl Settings {
         rules.map_err(|error| Failure::usage(format!("[[retention]]: {}", error.message())))
     }
 
-    /// The keys in which this differs from what is in force and which only a start takes up.
-    pub(crate) fn needs_restart(&self, in_force: &Self) -> Vec<String> {
+    /// The keys in which this differs from what the program was started with and which only a start takes up.
+    pub(crate) fn needs_restart(&self, started_with: &Self) -> Vec<String> {
         const TAKEN_UP: [&str; 5] = [
             "immutable",
             "retention",
@@ -316,7 +316,7 @@ impl Settings {
             "gc-untagged-after",
             "gc-keep-trash",
         ];
-        let (new, old) = (file::table(self), file::table(in_force));
+        let (new, old) = (file::table(self), file::table(started_with));
         let keys = new.keys().chain(old.keys()).cloned();
         let changed: BTreeSet<String> = keys.filter(|key| new.get(key) != old.get(key)).collect();
         let late = changed
@@ -325,46 +325,94 @@ impl Settings {
         late.collect()
     }
 
-    /// As a file that says the same, defaults included.
+    /// As a file that says the same wherever it lies, defaults included.
     pub(crate) fn to_toml(&self) -> String {
         let mut shown = self.clone();
         shown.listen = Some(self.listen());
         shown.read_only = Some(self.read_only.unwrap_or_default());
         shown.plain_http = Some(self.plain_http.unwrap_or_default());
-        toml::to_string(&file::table(&shown)).unwrap_or_default()
+        toml::to_string(&file::absolute(file::table(&shown))).unwrap_or_default()
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        let wrong = |text: &str| Err(Failure::usage(text));
-        if self.bundles.is_empty() && self.root.is_none() {
-            return wrong("there is nothing to serve: name a bundle, or a directory with --root DIR");
-        }
-        if self.tls_cert.is_some() != self.tls_key.is_some() {
-            return wrong("a certificate needs its key: give both --tls-cert and --tls-key");
-        }
-        let protections = [
-            self.tls_cert.is_some(),
-            self.tls_self_signed.is_some(),
-            self.plain_http == Some(true),
+    /// What cannot be meant, and the key that says it.
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let has_certificate = self.tls_cert.is_some();
+        let is_self_signed = self.tls_self_signed.is_some();
+        let protections = [has_certificate, is_self_signed, self.plain_http == Some(true)];
+        let is_secured = has_certificate || is_self_signed;
+        let wrong = [
+            (
+                has_certificate && self.tls_key.is_none(),
+                (
+                    "tls-cert",
+                    "a certificate needs its key: give both --tls-cert and --tls-key",
+                ),
+            ),
+            (
+                !has_certificate && self.tls_key.is_some(),
+                (
+                    "tls-key",
+                    "a certificate needs its key: give both --tls-cert and --tls-key",
+                ),
+            ),
+            (
+                protections.into_iter().filter(|on| *on).count() > 1,
+                (
+                    if is_self_signed {
+                        "tls-self-signed"
+                    } else {
+                        "plain-http"
+                    },
+                    "only one of --tls-cert, --tls-self-signed and --plain-http can be had",
+                ),
+            ),
+            (
+                self.tokens == Some(true) && self.token_key().is_none(),
+                (
+                    "tokens",
+                    "--tokens needs a place for their key: --token-key FILE, or a --root DIR",
+                ),
+            ),
+            (
+                self.client_cert_required == Some(true) && self.client_ca.is_none(),
+                (
+                    "client-cert-required",
+                    "--client-cert-required needs --client-ca FILE",
+                ),
+            ),
+            (
+                self.client_ca.is_some() && !is_secured,
+                (
+                    "client-ca",
+                    "--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key",
+                ),
+            ),
+            (
+                !self.tls_name.is_empty() && !is_self_signed,
+                (
+                    "tls-name",
+                    "--tls-name is for a certificate made by --tls-self-signed",
+                ),
+            ),
         ];
-        if protections.into_iter().filter(|on| *on).count() > 1 {
-            return wrong("only one of --tls-cert, --tls-self-signed and --plain-http can be had");
+        wrong
+            .into_iter()
+            .find_map(|(is_wrong, what)| is_wrong.then_some(what))
+    }
+
+    fn check(&self, file: Option<&Path>) -> Result<(), Failure> {
+        if self.bundles.is_empty() && self.root.is_none() {
+            let text = "there is nothing to serve: name a bundle, or a directory with --root DIR";
+            return Err(Failure::usage(text));
         }
-        if self.tokens == Some(true) && self.token_key().is_none() {
-            return wrong("--tokens needs a place for their key: --token-key FILE, or a --root DIR");
-        }
-        if self.client_cert_required == Some(true) && self.client_ca.is_none() {
-            return wrong("--client-cert-required needs --client-ca FILE");
-        }
-        let secured = self.tls_cert.is_some() || self.tls_self_signed.is_some();
-        if self.client_ca.is_some() && !secured {
-            return wrong("--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key");
+        if let Some((key, text)) = self.contradiction() {
+            // It may have been typed instead.
+            let place = file.and_then(|path| file::place_of(path, key));
+            let place = place.map_or_else(String::new, |place| place + ": ");
+            return Err(Failure::usage(place + text));
         }
         self.trusted_proxies()?;
         self.retention()?;
-        if !self.tls_name.is_empty() && self.tls_self_signed.is_none() {
-            return wrong("--tls-name is for a certificate made by --tls-self-signed");
-        }
         Ok(())
     }
 }

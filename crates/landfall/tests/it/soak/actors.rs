@@ -24,11 +24,18 @@ pub(crate) struct Tally {
     pulls: AtomicU64,
     deletions: AtomicU64,
     collections: AtomicU64,
+    expired: AtomicU64,
+    scrubs: AtomicU64,
     renewals: AtomicU64,
     kills: AtomicU64,
 }
 
 impl Tally {
+    /// How often it was killed.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills.load(Ordering::SeqCst)
+    }
+
     /// A load in which something never happened shows nothing.
     pub(crate) fn assert_everything_happened(&self) {
         for count in [
@@ -36,6 +43,8 @@ impl Tally {
             &self.pulls,
             &self.deletions,
             &self.collections,
+            &self.expired,
+            &self.scrubs,
             &self.renewals,
             &self.kills,
         ] {
@@ -49,12 +58,15 @@ impl fmt::Display for Tally {
         let of = |count: &AtomicU64| count.load(Ordering::SeqCst);
         write!(
             f,
-            "{} images pushed, {} pushes cut off, {} pulls, {} deletions, {} collections, {} renewals, {} kills",
+            "{} images pushed, {} pushes cut off, {} pulls, {} deletions, {} collections, \
+             {} tags expired, {} scrubs, {} renewals, {} kills",
             of(&self.pushes),
             of(&self.cut_off),
             of(&self.pulls),
             of(&self.deletions),
             of(&self.collections),
+            of(&self.expired),
+            of(&self.scrubs),
             of(&self.renewals),
             of(&self.kills)
         )
@@ -87,12 +99,13 @@ pub(crate) async fn push(site: Arc<Site>, ledger: Arc<Ledger>, tally: Arc<Tally>
                     .map(|(descriptor, _)| descriptor.clone())
                     .collect();
                 let held = Held {
-                    repository: place,
+                    repository: place.clone(),
                     digest: image.manifest.digest,
                     blobs,
                 };
                 ledger.pushed(held, &tag);
                 add(&tally.pushes);
+                let _ = site.pass_through(&place, &image).await;
             }
             Err(_) => add(&tally.cut_off),
         }
@@ -132,15 +145,39 @@ pub(crate) async fn delete(site: Arc<Site>, ledger: Arc<Ledger>, tally: Arc<Tall
     }
 }
 
+/// An error that neither a restart nor the server's own collection explains ends the test.
+fn explained(site: &Site, before: u64, error: &str) {
+    let is_outage = site.epoch() != before || before % 2 == 1;
+    let is_turn = error.contains("is under way; try again when it is done");
+    assert!(is_outage || is_turn, "{error}\n{}", site.log());
+}
+
 pub(crate) async fn collect(site: Arc<Site>, tally: Arc<Tally>, end: Instant) {
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(700)).await;
         let before = site.epoch();
-        let args = ["gc", "--root", "store", "--grace", "1s", "--keep-trash", "5s"];
+        // By the server's own rules.
+        let args = ["gc", "--root", "store", "--retain", "--output", "json"];
         match site.landfall(&args).await {
-            Ok(_) => add(&tally.collections),
-            Err(_) if site.epoch() != before || before % 2 == 1 => {}
-            Err(error) => panic!("{error}\n{}", site.log()),
+            Ok(told) => {
+                add(&tally.collections);
+                let lines = told.lines().filter_map(|line| serde_json::from_str(line).ok());
+                let expired = |line: serde_json::Value| line["tags_removed"].as_u64();
+                let sum = lines.filter_map(expired).sum();
+                tally.expired.fetch_add(sum, Ordering::SeqCst);
+            }
+            Err(error) => explained(&site, before, &error),
+        }
+    }
+}
+
+pub(crate) async fn scrub(site: Arc<Site>, tally: Arc<Tally>, end: Instant) {
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let before = site.epoch();
+        match site.landfall(&["scrub", "--root", "store"]).await {
+            Ok(_) => add(&tally.scrubs),
+            Err(error) => explained(&site, before, &error),
         }
     }
 }
@@ -158,7 +195,8 @@ pub(crate) async fn renew(site: Arc<Site>, tally: Arc<Tally>, end: Instant) {
 pub(crate) async fn kill(site: Arc<Site>, tally: Arc<Tally>, end: Instant) {
     let mut dice = Dice::new(300);
     while Instant::now() < end {
-        tokio::time::sleep(Duration::from_millis(3000 + dice.below(5000))).await;
+        let pause = Duration::from_millis(3000 + dice.below(5000));
+        tokio::time::sleep_until(end.min(Instant::now() + pause).into()).await;
         site.kill_and_restart().await;
         add(&tally.kills);
     }

@@ -1,7 +1,7 @@
-//! Mixed load for a while: pushes, pulls, deletions, collections, new certificates, new users and kills at once. In
-//! the end every image that was acknowledged, and not deleted, is whole.
+//! Mixed load for a while: pushes, pulls, deletions, collections, retention, scrubs, new certificates, users, rules and
+//! settings, and kills at once. In the end every image that was acknowledged, and not deleted, is whole.
 //!
-//! A minute in `make test`; as long as `LANDFALL_SOAK_SECONDS` says in `make soak`.
+//! A minute in `make test`, the checks at the end included; as long as `LANDFALL_SOAK_SECONDS` says in `make soak`.
 
 mod actors;
 mod images;
@@ -11,7 +11,7 @@ mod registry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::actors::{Tally, collect, delete, kill, pull, push, renew};
+use self::actors::{Tally, collect, delete, kill, pull, push, renew, scrub};
 use self::ledger::Ledger;
 use self::registry::Site;
 
@@ -19,7 +19,7 @@ use self::registry::Site;
 const HANDS: u64 = 4;
 
 fn duration() -> Duration {
-    let seconds = std::env::var("LANDFALL_SOAK_SECONDS").map_or(60, |text| text.parse().unwrap());
+    let seconds = std::env::var("LANDFALL_SOAK_SECONDS").map_or(48, |text| text.parse().unwrap());
     Duration::from_secs(seconds)
 }
 
@@ -53,6 +53,7 @@ async fn every_acknowledged_image_is_whole_after_mixed_load() {
         end,
     ));
     actors.spawn(collect(Arc::clone(&site), Arc::clone(&tally), end));
+    actors.spawn(scrub(Arc::clone(&site), Arc::clone(&tally), end));
     actors.spawn(renew(Arc::clone(&site), Arc::clone(&tally), end));
     actors.spawn(kill(Arc::clone(&site), Arc::clone(&tally), end));
     while let Some(ended) = actors.join_next().await {
@@ -79,4 +80,5 @@ async fn every_acknowledged_image_is_whole_after_mixed_load() {
     }
     site.stop();
     site.assert_scrub_is_clean();
+    site.assert_log_is_whole(tally.kills() + 2);
 }

@@ -1,4 +1,5 @@
-//! The server under load, as a site would run it: TLS, users, a directory; and a client that knows both.
+//! The server under load, as a site would run it: TLS, users, rules, tokens, retention, an access log; and a client
+//! that knows its way.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -24,6 +25,26 @@ use crate::place::Place;
 
 /// The user of all hands.
 const USER: (&str, &str) = ("hand", "s3cret-of-the-soak");
+
+/// What the hands may do, and what becomes of tags that are only passing through.
+const RULES: &str =
+    "[[rule]]\nrepository = \"soak\"\npull = [\"hand\"]\npush = [\"hand\"]\ndelete = [\"hand\"]\n";
+const SETTINGS: &str = r#"
+root = "store"
+tls-cert = "server.crt"
+tls-key = "server.key"
+htpasswd = "users"
+rules = "rules.toml"
+tokens = true
+access-log = "access.log"
+gc-every = "3s"
+gc-grace = "1s"
+
+[[retention]]
+repositories = "soak/*"
+tags = "passing-*"
+keep_last = 2
+"#;
 
 /// A server, its folder, and a client of it.
 pub(crate) struct Site {
@@ -112,8 +133,7 @@ impl Site {
             epoch: AtomicU64::new(0),
             steady: tokio::sync::Mutex::default(),
         };
-        site.renew_certificate();
-        site.renew_users(0);
+        site.renew_files(0);
         site.start().await;
         site
     }
@@ -130,11 +150,17 @@ impl Site {
         }
     }
 
-    /// The same user with the same password and another hash, between others.
-    fn renew_users(&self, round: u64) {
-        let mut text = htpasswd::line(USER.0, USER.1);
-        text.push_str(&htpasswd::line(&format!("guest-{round}"), "guest"));
-        self.replace("users", &text);
+    /// All anew: the same user with the same password and another hash, between others; the same rules between
+    /// others; the same settings, one that does not matter apart.
+    fn renew_files(&self, round: u64) {
+        self.renew_certificate();
+        let guest = format!("guest-{round}");
+        let users = [htpasswd::line(USER.0, USER.1), htpasswd::line(&guest, "guest")];
+        self.replace("users", &users.concat());
+        let theirs = format!("[[rule]]\nrepository = \"soak/theirs\"\npull = [\"{guest}\"]\n");
+        self.replace("rules.toml", &format!("{theirs}{RULES}"));
+        let keep = format!("gc-keep-trash = \"{}s\"\n", 5 + round % 3);
+        self.replace("serve.toml", &format!("{keep}{SETTINGS}"));
     }
 
     fn replace(&self, name: &str, text: &str) {
@@ -142,11 +168,12 @@ impl Site {
         std::fs::rename(staged, self.place.path(name)).unwrap();
     }
 
-    /// New files, and SIGHUP.
+    /// New files, the log moved away, and SIGHUP.
     pub(crate) async fn renew(&self, round: u64) {
         let _steady = self.steady.lock().await;
-        self.renew_certificate();
-        self.renew_users(round);
+        self.renew_files(round);
+        let moved = self.place.path(&format!("access.log.{round}"));
+        std::fs::rename(self.place.path("access.log"), moved).unwrap();
         let pid = self.child.lock().unwrap().as_ref().unwrap().id().to_string();
         assert!(
             Command::new("kill")
@@ -157,31 +184,29 @@ impl Site {
         );
     }
 
-    async fn start(&self) {
+    fn spawn(&self) -> Child {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.place.path("serve.log"))
             .unwrap();
-        let mut command = self.place.command(&[
-            "serve",
-            "--root",
-            "store",
-            "--listen",
-            self.registry.as_str(),
-            "--tls-cert",
-            "server.crt",
-            "--tls-key",
-            "server.key",
-            "--htpasswd",
-            "users",
-        ]);
-        command.stdout(Stdio::null()).stderr(log);
-        *self.child.lock().unwrap() = Some(command.spawn().unwrap());
+        let args = ["serve", "--config", "serve.toml", "--listen"];
+        let mut command = self.place.command(&args);
+        command.arg(self.registry.as_str());
+        command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    async fn start(&self) {
+        *self.child.lock().unwrap() = Some(self.spawn());
         let patience = Instant::now() + Duration::from_secs(30);
         while self.client.ping(&self.registry).await.is_err() {
             assert!(Instant::now() < patience, "it does not start: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
+            // A command that found no server may have the directory for a moment; systemd would start it again too.
+            let mut child = self.child.lock().unwrap();
+            if child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                *child = Some(self.spawn());
+            }
         }
     }
 
@@ -267,6 +292,19 @@ impl Site {
         Ok(())
     }
 
+    /// Gives an image that is there another tag, which nobody is owed.
+    pub(crate) async fn pass_through(
+        &self,
+        repository: &Repository,
+        image: &Image,
+    ) -> Result<(), ClientError> {
+        let tag = format!("passing-{}", image.manifest.digest.hex());
+        let target = Target::Tag(tag.parse().unwrap());
+        self.client
+            .push_manifest(&self.registry, repository, &target, &image.manifest)
+            .await
+    }
+
     pub(crate) async fn head(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
         let target = Target::Tag(tag.clone());
         let found = self
@@ -291,6 +329,33 @@ impl Site {
             .header(header::AUTHORIZATION, credential.parse().unwrap());
         let answer = self.transport.send(&request).await;
         answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// Every request of every hour is a line of JSON, but for those that a kill cut off; and no line holds a secret.
+    pub(crate) fn assert_log_is_whole(&self, kills: u64) {
+        let (mut lines, mut broken) = (0_u64, 0_u64);
+        for entry in std::fs::read_dir(self.place.scratch.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if !path
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("access.log")
+            {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                !text.contains(USER.1) && !text.contains("Bearer"),
+                "{}",
+                path.display()
+            );
+            for line in text.lines() {
+                lines += 1;
+                broken += u64::from(serde_json::from_str::<serde_json::Value>(line).is_err());
+            }
+        }
+        assert!(lines > 100 && broken <= kills, "{broken} of {lines}");
     }
 
     pub(crate) fn assert_scrub_is_clean(&self) {

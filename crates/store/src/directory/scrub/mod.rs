@@ -15,6 +15,7 @@ use std::sync::Arc;
 use landfall_oci::{Digest, Repository, Tag};
 
 use self::bytes::Identity;
+use super::index::has_manifests;
 use super::listing::walk;
 use super::{DirectoryStore, Inner};
 use crate::{Damage, Finding, Observer, Outcome, ScrubOptions, Scrubbed, StoreError};
@@ -94,12 +95,14 @@ impl Scrub<'_> {
         let all = |inner: &Inner| {
             let mut all = Vec::new();
             let _ = walk(&inner.layout.repositories(), None, &mut |repository| {
-                all.push(repository);
+                // A folder that only leads to repositories is looked at too, and is none.
+                let is_filled = has_manifests(&inner.layout.repository(&repository)).unwrap_or_default();
+                all.push((repository, is_filled));
                 Ok(ControlFlow::Continue(()))
             })?;
             Ok(all)
         };
-        for repository in self.store.with(all).await? {
+        for (repository, is_filled) in self.store.with(all).await? {
             self.check_stop()?;
             let known: Vec<Digest> = wounds.keys().copied().collect();
             let name = repository.clone();
@@ -107,7 +110,7 @@ impl Scrub<'_> {
                 .store
                 .with(move |inner| inner.check_repository(&name, &known))
                 .await?;
-            self.scrubbed.repositories += 1;
+            self.scrubbed.repositories += u64::from(is_filled);
             for (digest, damage) in checked.wounds {
                 wounds.entry(digest).or_default().damage.get_or_insert(damage);
             }
