@@ -18,9 +18,9 @@ use landfall_store::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 
+use super::failure;
 use super::request::{Collect, Moment, Request, Scrub};
 use super::told::{Told, kind};
-use super::{failure, open};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
@@ -47,10 +47,10 @@ pub(crate) struct Done {
 }
 
 impl Workshop {
-    /// Opens a directory that no server has open.
-    pub(crate) async fn open(root: &Path) -> Result<Self, Failure> {
+    /// One for a directory that no server has open.
+    pub(crate) async fn open(root: &Path, store: DirectoryStore) -> Result<Self, Failure> {
         let wanted = Wanted::open(&wanted_file(root)).await.map_err(local)?;
-        Ok(Self::new(Arc::new(open(root).await?), wanted, Policy::default()))
+        Ok(Self::new(Arc::new(store), wanted, Policy::default()))
     }
 
     /// One for a store that is open already.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use landfall_bundle::mount;
-use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store};
+use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store, StoreError};
 
 use super::{Settings, setup};
-use crate::connect::hash_service;
-use crate::control;
+use crate::control::{self, Claimed};
 use crate::failure::Failure;
 
 /// What is served, and the directory of it that can be written.
@@ -25,11 +24,16 @@ impl Content {
             layers.push(opened.await.map_err(setup)??);
         }
         let directory = match &settings.root {
-            Some(root) => Some(Arc::new(
-                DirectoryStore::open(root, hash_service(), options(settings))
-                    .await
-                    .map_err(control::failure)?,
-            )),
+            Some(root) => match control::claim(root, options(settings)).await? {
+                Claimed::Ours(store) => Some(Arc::new(*store)),
+                Claimed::Served(stream) => {
+                    let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                    return Err(control::failure(StoreError::InUse {
+                        root: root.clone(),
+                        process: process.map(|process| process.to_string()),
+                    }));
+                }
+            },
             None => None,
         };
         layers.extend(directory.clone().map(|directory| directory as Arc<dyn Store>));

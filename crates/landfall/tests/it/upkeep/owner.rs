@@ -64,3 +64,30 @@ fn what_is_no_store_is_left_as_it_is() {
     assert_eq!(serve.code(), Some(3), "{serve}");
     assert!(serve.stderr.contains("is not a landfall store"), "{serve}");
 }
+
+#[test]
+fn a_server_waits_for_a_command_that_is_at_work() {
+    let mut site = Site::new(&[]);
+    site.push("one", "team/app:1");
+    site.serving = None;
+    // At one byte a second a scrub is at work for as long as it is let.
+    let mut scrub = site
+        .place
+        .command(&["scrub", "--root", "store", "--rate", "1B"])
+        .spawn()
+        .unwrap();
+    let lock = site.place.path("store/lock");
+    let holder = || std::fs::read_to_string(&lock).unwrap_or_default();
+    while !holder().starts_with(&format!("{}\n", scrub.id())) {
+        assert!(scrub.try_wait().unwrap().is_none(), "the scrub has ended");
+        std::thread::yield_now();
+    }
+    let ender = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        scrub.kill().unwrap();
+        scrub.wait().unwrap();
+    });
+    site.serve();
+    ender.join().unwrap();
+    assert_eq!(site.manifest("team/app", "1"), 200);
+}
