@@ -41,7 +41,7 @@ impl Registry {
             call.found(&candidate, status, digest)
                 .header(header::ACCEPT_RANGES, "bytes")
         };
-        if call.has(&etag(digest)) {
+        if call.has(digest) {
             return Ok(builder(StatusCode::NOT_MODIFIED).bare());
         }
         let typed = |status| builder(status).header(header::CONTENT_TYPE, MediaType::OCTET_STREAM.as_str());

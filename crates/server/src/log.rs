@@ -4,10 +4,12 @@
 //! Never a query, never a header that could hold a secret, and of an upload's name only the beginning: whoever knows
 //! the whole can write. What clients make up (paths, agents, names of users) is shown in printable ASCII, cut.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use http::header::HeaderName;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use landfall_oci::Repository;
 
@@ -22,6 +24,7 @@ use crate::reply::{Body, CONTENT_DIGEST, OCI_TAG, Reply};
 const SHOWN: usize = 8;
 /// Bytes of a path, an agent or a user's name that are shown.
 const MAX_SHOWN: usize = 512;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What is logged for a client that left before it was answered; nginx's number.
 const LEFT: u16 = 499;
 
@@ -29,20 +32,39 @@ const LEFT: u16 = 499;
 pub(crate) struct Exchange {
     metrics: Arc<Metrics>,
     endpoint: Endpoint,
-    id: String,
+    id: RequestId,
     started: Instant,
-    peer: Peer,
     method: Method,
+    credential: bool,
+    received: Arc<AtomicU64>,
+    status: Option<StatusCode>,
+    /// Bytes of the body, and whether these are all.
+    sent: (u64, bool),
+    /// What only the log wants to know: gathered where there is one when the request begins.
+    told: Option<Box<Told>>,
+}
+
+/// Tells a request from all others, of other runs too.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId {
+    pub(crate) run: u32,
+    pub(crate) number: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{:x}", self.run, self.number)
+    }
+}
+
+struct Told {
+    peer: Peer,
     uri: Uri,
     agent: Option<HeaderValue>,
     sent_type: Option<HeaderValue>,
-    credential: bool,
     subject: Subject,
     identity: Identity,
-    received: Arc<AtomicU64>,
     answer: Option<Answer>,
-    /// Bytes of the body, and whether these are all.
-    sent: (u64, bool),
 }
 
 /// What a request is about, and what it does to it.
@@ -55,7 +77,6 @@ struct Subject {
 
 /// What is known of an answer once its head is made.
 struct Answer {
-    status: StatusCode,
     digest: Option<HeaderValue>,
     media_type: Option<HeaderValue>,
     tags: Vec<HeaderValue>,
@@ -75,8 +96,8 @@ impl Ending {
     /// The answer's body ended after so many bytes; `complete` where those are all.
     pub fn ended(self, bytes: u64, complete: bool) {
         let mut exchange = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut exchange) = exchange.take() {
-            exchange.sent = (bytes, complete);
+        if let Some(exchange) = exchange.take() {
+            exchange.ended(bytes, complete);
         }
     }
 }
@@ -85,11 +106,10 @@ impl Exchange {
     pub(crate) fn begin<B>(
         request: &Request<B>,
         route: &Result<Route, PathError>,
-        peer: Peer,
-        id: String,
+        peer: &Peer,
+        id: RequestId,
         metrics: &Arc<Metrics>,
     ) -> Self {
-        let header = |name| request.headers().get(name).cloned();
         let endpoint = Endpoint::of(route);
         metrics.begin(endpoint);
         Self {
@@ -97,17 +117,12 @@ impl Exchange {
             endpoint,
             id,
             started: Instant::now(),
-            peer,
             method: request.method().clone(),
-            uri: request.uri().clone(),
-            agent: header(header::USER_AGENT),
-            sent_type: header(header::CONTENT_TYPE),
             credential: request.headers().contains_key(header::AUTHORIZATION),
-            subject: subject(route, request.method(), request.uri()),
-            identity: Identity::anonymous(),
             received: Arc::default(),
-            answer: None,
+            status: None,
             sent: (0, false),
+            told: is_logged().then(|| Box::new(Told::begin(request, route, peer))),
         }
     }
 
@@ -116,62 +131,72 @@ impl Exchange {
         Arc::clone(&self.received)
     }
 
-    /// The answer is made. It carries the rest of this along until it has been sent.
-    pub(crate) fn answered(mut self, identity: Identity, reply: &mut Reply) {
-        let header = |name| reply.headers().get(name).cloned();
-        self.identity = identity;
-        self.answer = Some(Answer {
-            status: reply.status(),
-            digest: header(CONTENT_DIGEST),
-            media_type: header(header::CONTENT_TYPE),
-            tags: reply.headers().get_all(OCI_TAG).iter().cloned().collect(),
-        });
+    /// The answer is made: this goes along with it until it has been sent.
+    pub(crate) fn answered(&mut self, identity: Identity, reply: &mut Reply) {
+        self.status = Some(reply.status());
+        if let Some(told) = &mut self.told {
+            let header = |name| reply.headers().get(name).cloned();
+            told.identity = identity;
+            told.answer = Some(Answer {
+                digest: header(CONTENT_DIGEST),
+                media_type: header(header::CONTENT_TYPE),
+                tags: reply.headers().get_all(OCI_TAG).iter().cloned().collect(),
+            });
+        }
         let length = match reply.body() {
             Body::Empty => 0,
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::Extent(extent) => extent.len,
         };
         self.sent = (length, true);
-        if let Ok(id) = HeaderValue::from_str(&self.id) {
-            reply.headers_mut().insert("x-request-id", id);
+        if let Ok(id) = HeaderValue::try_from(self.id.to_string()) {
+            reply.headers_mut().insert(REQUEST_ID, id);
         }
+    }
+
+    /// Puts it into the reply, for who sends that.
+    pub(crate) fn attach(self, reply: &mut Reply) {
         let ending = Ending(Arc::new(Mutex::new(Some(self))));
         reply.extensions_mut().insert(ending);
     }
 
+    /// The answer's body ended after so many bytes; `complete` where those are all.
+    pub(crate) fn ended(mut self, bytes: u64, complete: bool) {
+        self.sent = (bytes, complete);
+    }
+
     fn status(&self) -> u16 {
-        self.answer.as_ref().map_or(LEFT, |answer| answer.status.as_u16())
+        self.status.map_or(LEFT, |status| status.as_u16())
     }
 
     /// What was done in the end: a mount that could not be had became an upload.
-    fn action(&self) -> &'static str {
-        match self.subject.action {
+    fn action(&self, subject: &Subject) -> &'static str {
+        match subject.action {
             "mount" if self.status() != 201 => "push",
             action => action,
         }
     }
 
-    /// Whether something is other than it was.
-    fn has_changed(&self) -> bool {
-        let done = match self.action() {
+    /// Whether something is other than it was. A chunk, and an upload begun or thrown away, change nothing that
+    /// anybody could pull.
+    fn has_changed(&self, subject: &Subject) -> bool {
+        match self.action(subject) {
             "push" | "mount" => self.status() == 201,
             "delete" => self.status() == 202,
             _ => false,
-        };
-        // A chunk, and an upload begun or thrown away, change nothing that anybody could pull.
-        done && self.answer.is_some()
+        }
     }
 
-    fn log(&self) {
-        let answer = self.answer.as_ref();
+    fn log(&self, told: &Told) {
+        let answer = told.answer.as_ref();
         let shown_header = |value: Option<&HeaderValue>| value.map(|value| shown(value.as_bytes()));
         let digest = shown_header(answer.and_then(|answer| answer.digest.as_ref()));
         let media_type = match self.method {
             Method::GET | Method::HEAD => answer.and_then(|answer| answer.media_type.as_ref()),
-            _ => self.sent_type.as_ref(),
+            _ => told.sent_type.as_ref(),
         };
         let media_type = shown_header(media_type);
-        let user = shown(self.identity.name().unwrap_or("-").as_bytes());
+        let user = shown(told.identity.name().unwrap_or("-").as_bytes());
         let tags: Vec<String> = answer.map_or_else(Vec::new, |answer| {
             answer.tags.iter().map(|tag| shown(tag.as_bytes())).collect()
         });
@@ -181,13 +206,13 @@ impl Exchange {
                 tracing::info!(
                     target: $target,
                     id = %self.id,
-                    client = %self.peer.addr,
+                    client = %told.peer.addr,
                     user = %user,
                     method = %self.method,
-                    path = %path(&self.uri),
-                    action = self.action(),
-                    repository = self.subject.repository.as_ref().map(Repository::as_str),
-                    reference = self.subject.reference.as_deref(),
+                    path = %path(&told.uri),
+                    action = self.action(&told.subject),
+                    repository = told.subject.repository.as_ref().map(Repository::as_str),
+                    reference = told.subject.reference.as_deref(),
                     tags = tags.as_deref(),
                     digest = digest.as_deref(),
                     media_type = media_type.as_deref(),
@@ -196,12 +221,12 @@ impl Exchange {
                     complete = self.sent.1,
                     received = self.received.load(Ordering::Relaxed),
                     ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                    agent = %self.agent.as_ref().map_or_else(String::new, |agent| shown(agent.as_bytes())),
+                    agent = %told.agent.as_ref().map_or_else(String::new, |agent| shown(agent.as_bytes())),
                 );
             };
         }
         line!("landfall::access");
-        if self.has_changed() {
+        if self.has_changed(&told.subject) {
             line!("landfall::audit");
         }
     }
@@ -212,19 +237,38 @@ impl Drop for Exchange {
         self.metrics.end(&Observation {
             endpoint: self.endpoint,
             method: &self.method,
-            status: self.answer.as_ref().map(|answer| answer.status),
+            status: self.status,
             took: self.started.elapsed(),
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.0,
             complete: self.sent.1,
             credential: self.credential,
         });
-        let wanted = tracing::enabled!(target: "landfall::access", tracing::Level::INFO)
-            || tracing::enabled!(target: "landfall::audit", tracing::Level::INFO);
-        if wanted {
-            self.log();
+        if let Some(told) = self.told.take() {
+            self.log(&told);
         }
     }
+}
+
+impl Told {
+    fn begin<B>(request: &Request<B>, route: &Result<Route, PathError>, peer: &Peer) -> Self {
+        let header = |name| request.headers().get(name).cloned();
+        Self {
+            peer: peer.clone(),
+            uri: request.uri().clone(),
+            agent: header(header::USER_AGENT),
+            sent_type: header(header::CONTENT_TYPE),
+            subject: subject(route, request.method(), request.uri()),
+            identity: Identity::anonymous(),
+            answer: None,
+        }
+    }
+}
+
+/// Whether anybody reads what is logged: an atomic load where nobody does.
+fn is_logged() -> bool {
+    tracing::enabled!(target: "landfall::access", tracing::Level::INFO)
+        || tracing::enabled!(target: "landfall::audit", tracing::Level::INFO)
 }
 
 fn subject(route: &Result<Route, PathError>, method: &Method, uri: &Uri) -> Subject {

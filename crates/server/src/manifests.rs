@@ -14,7 +14,7 @@ use crate::budget::Claim;
 use crate::gate::Action;
 use crate::ns::Candidate;
 use crate::registry::{Call, Registry, first_found};
-use crate::reply::{Body, Builder, Failure, OCI_SUBJECT, OCI_TAG, Reply, etag};
+use crate::reply::{Body, Builder, Failure, OCI_SUBJECT, OCI_TAG, Reply};
 
 /// Above this, hashing and parsing take long enough to be moved off the async threads.
 const CHECKED_IN_PLACE: usize = 16 * 1024;
@@ -51,7 +51,7 @@ impl Registry {
             nowhere()
         )?;
         self.note_found(call, name, target, (&candidate, &found.media_type, &found.digest));
-        if call.has(&etag(&found.digest)) {
+        if call.has(&found.digest) {
             return Ok(call
                 .found(&candidate, StatusCode::NOT_MODIFIED, &found.digest)
                 .bare());

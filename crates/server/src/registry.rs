@@ -15,14 +15,14 @@ use crate::body::{self, Counted, RequestBody};
 use crate::budget::Budget;
 use crate::gate::{Action, Gate};
 use crate::health::Health;
-use crate::log::Exchange;
+use crate::log::{Exchange, RequestId};
 use crate::metrics::{Exposition, Metrics};
 use crate::ns::{Candidate, candidates, namespace};
 use crate::path::{PathError, Route};
 use crate::query::Query;
 use crate::rate::Rate;
 use crate::recent::Recent;
-use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers};
+use crate::reply::{Body, Builder, Failure, OCI_NAMESPACE, Reply, common_headers, etag};
 use crate::wanted::{RecentIndexes, Wanted};
 
 /// How long a request waits for memory.
@@ -135,14 +135,16 @@ impl Call<'_> {
 
     /// The same for content with a digest.
     pub(crate) fn found(&self, candidate: &Candidate, status: StatusCode, digest: &Digest) -> Builder {
-        self.from(candidate, status).digest(digest).etag(digest)
+        self.from(candidate, status).content(digest)
     }
 
     /// Whether the client has this content already (`If-None-Match`).
-    pub(crate) fn has(&self, etag: &str) -> bool {
-        let plain = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
-        self.header(header::IF_NONE_MATCH)
-            .is_some_and(|known| known.trim() == "*" || known.split(',').any(plain))
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.header(header::IF_NONE_MATCH).is_some_and(|known| {
+            let etag = etag(digest);
+            let plain = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
+            known.trim() == "*" || known.split(',').any(plain)
+        })
     }
 }
 
@@ -189,11 +191,25 @@ impl Registry {
 
     /// Answers one request.
     pub async fn handle<B: RequestBody>(&self, request: Request<B>, peer: Peer) -> Reply {
+        let (mut reply, exchange) = self.exchange(request, peer).await;
+        exchange.attach(&mut reply);
+        reply
+    }
+
+    /// Answers one request; the answer's sender says how it ended.
+    pub(crate) async fn exchange<B: RequestBody>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+    ) -> (Reply, Exchange) {
         let peer = self.access.origin(request.headers(), peer);
         let route = Route::parse(request.uri().path());
-        let id = format!("{:08x}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
+        let id = RequestId {
+            run: self.run,
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+        };
         // However this ends, also with a client that leaves: it is counted and logged.
-        let exchange = Exchange::begin(&request, &route, peer.clone(), id, &self.metrics);
+        let mut exchange = Exchange::begin(&request, &route, &peer, id, &self.metrics);
         let (parts, body) = request.into_parts();
         let mut body = Counted::new(body, exchange.received());
         let mut identity = Identity::anonymous();
@@ -209,7 +225,7 @@ impl Registry {
             body::drain(&mut body).await;
         }
         exchange.answered(identity, &mut reply);
-        reply
+        (reply, exchange)
     }
 
     async fn answer<B: RequestBody>(

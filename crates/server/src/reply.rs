@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use landfall_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry};
 use landfall_store::{Content, Extent};
 
@@ -38,6 +38,10 @@ pub(crate) const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 pub(crate) const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 pub(crate) const OCI_FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
+/// What there is room for from the start: an answer with content has some ten headers, those of the connection
+/// included, and a map that grows is made anew each time.
+const HEADERS: usize = 12;
+
 /// Builds an answer; values are ours and therefore always fit into a header.
 pub(crate) struct Builder(Reply);
 
@@ -45,11 +49,13 @@ impl Builder {
     pub(crate) fn new(status: StatusCode) -> Self {
         let mut reply = Response::new(Body::Empty);
         *reply.status_mut() = status;
+        *reply.headers_mut() = HeaderMap::with_capacity(HEADERS);
         Self(reply)
     }
 
-    pub(crate) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+    /// A `String` becomes the value as it is, a `&str` is copied.
+    pub(crate) fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(value) = value.try_into() {
             self.0.headers_mut().append(name, value);
         }
         self
@@ -59,12 +65,15 @@ impl Builder {
         self.header(CONTENT_DIGEST, digest.to_string())
     }
 
-    pub(crate) fn etag(self, digest: &Digest) -> Self {
-        self.header(header::ETAG, etag(digest))
+    /// What says which content this is.
+    pub(crate) fn content(self, digest: &Digest) -> Self {
+        let text = digest.to_string();
+        let etag = format!("\"{text}\"");
+        self.header(CONTENT_DIGEST, text).header(header::ETAG, etag)
     }
 
     pub(crate) fn len(self, len: u64) -> Self {
-        self.header(header::CONTENT_LENGTH, len.to_string())
+        self.header(header::CONTENT_LENGTH, len)
     }
 
     pub(crate) fn body(mut self, body: Body) -> Reply {

@@ -8,7 +8,6 @@ use http::Response;
 use landfall_net::server::{ResponseBody, ServeError, Server};
 use tokio::sync::oneshot;
 
-use crate::log::Ending;
 use crate::registry::{Peer, Registry};
 use crate::reply::{Body, Reply};
 
@@ -36,7 +35,9 @@ pub async fn serve(
                 tls: peer.tls,
                 certificate: peer.certificate_name,
             };
-            respond(registry.handle(request, peer).await, secure)
+            let (reply, exchange) = registry.exchange(request, peer).await;
+            respond(reply, secure)
+                .map(|body| body.on_end(move |sent| exchange.ended(sent.bytes, sent.complete)))
         }
     };
     let drained = async {
@@ -81,16 +82,11 @@ pub async fn serve_status(
     server.run(answer, shutdown).await
 }
 
-fn respond(mut reply: Reply, secure: bool) -> Response<ResponseBody> {
-    let ending = Ending::take(&mut reply);
-    let response = reply.map(|body| match body {
+fn respond(reply: Reply, secure: bool) -> Response<ResponseBody> {
+    reply.map(|body| match body {
         Body::Empty => ResponseBody::empty(),
         Body::Bytes(bytes) => ResponseBody::full(bytes),
         // The same file over plain TCP leaves by sendfile.
         Body::Extent(extent) => ResponseBody::file(extent.file, extent.offset, extent.len, secure),
-    });
-    match ending {
-        Some(ending) => response.map(|body| body.on_end(move |sent| ending.ended(sent.bytes, sent.complete))),
-        None => response,
-    }
+    })
 }

@@ -1,6 +1,7 @@
 //! How a response ended: known only when the last of its bytes has been given to the kernel, which is after the body
 //! was dropped, or when the connection ends before that.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -22,7 +23,7 @@ pub(super) struct Endings {
     /// Bytes that the kernel has taken of this connection.
     written: AtomicU64,
     any: AtomicBool,
-    pending: Mutex<Vec<Pending>>,
+    pending: Mutex<VecDeque<Pending>>,
 }
 
 struct Pending {
@@ -44,16 +45,14 @@ impl Endings {
     /// A body is done with; `sent` is how much of it was passed on.
     pub(super) fn add(&self, tell: OnEnd, sent: Sent, began_at: u64) {
         let pending = Pending { tell, sent, began_at };
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(pending);
+        let mut list = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push_back(pending);
         self.any.store(true, Ordering::Release);
     }
 
     /// Everything that was passed on has been written.
     pub(super) fn flushed(&self) {
-        for pending in self.take() {
+        while let Some(pending) = self.next() {
             (pending.tell)(pending.sent);
         }
     }
@@ -61,7 +60,7 @@ impl Endings {
     /// The connection is over; what was not written never will be.
     pub(super) fn broken(&self) {
         let written = self.written();
-        for pending in self.take() {
+        while let Some(pending) = self.next() {
             (pending.tell)(Sent {
                 bytes: pending.sent.bytes.min(written.saturating_sub(pending.began_at)),
                 complete: false,
@@ -69,10 +68,15 @@ impl Endings {
         }
     }
 
-    fn take(&self) -> Vec<Pending> {
-        if !self.any.swap(false, Ordering::Acquire) {
-            return Vec::new();
+    /// One after the other, so that the list keeps its room for the next request's.
+    fn next(&self) -> Option<Pending> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
         }
-        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = pending.pop_front();
+        // Under the lock, like the setting of it: what is added next is not overlooked.
+        self.any.store(!pending.is_empty(), Ordering::Release);
+        first
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_oci::{Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
 use serde::de::DeserializeOwned;
@@ -48,10 +48,14 @@ impl Inner {
         repository: &Repository,
         target: &Target,
     ) -> Result<Option<Revision>, StoreError> {
-        read_record(&match target {
+        read_record(&self.revision_path(repository, target))
+    }
+
+    pub(super) fn revision_path(&self, repository: &Repository, target: &Target) -> PathBuf {
+        match target {
             Target::Tag(tag) => self.layout.tag(repository, tag),
             Target::Digest(digest) => self.layout.revision(repository, digest),
-        })
+        }
     }
 
     pub(super) fn stat_manifest(

@@ -297,6 +297,9 @@ impl Store for DirectoryStore {
     }
 
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
+        if let Some(len) = self.inner.cached_blob_len(repository, digest) {
+            return Ok(len);
+        }
         let (repository, digest) = (repository.clone(), *digest);
         self.with(move |inner| inner.stat_blob(&repository, &digest))
             .await
@@ -334,12 +337,18 @@ impl Store for DirectoryStore {
         repository: &Repository,
         target: &Target,
     ) -> Result<Descriptor, StoreError> {
+        if let Some(found) = self.inner.cached_descriptor(repository, target) {
+            return Ok(found);
+        }
         let (repository, target) = (repository.clone(), target.clone());
         self.with(move |inner| inner.stat_manifest(&repository, &target))
             .await
     }
 
     async fn manifest(&self, repository: &Repository, target: &Target) -> Result<RawManifest, StoreError> {
+        if let Some(manifest) = self.inner.cached_manifest(repository, target) {
+            return Ok(manifest);
+        }
         let (repository, target) = (repository.clone(), target.clone());
         self.with(move |inner| inner.manifest(&repository, &target)).await
     }

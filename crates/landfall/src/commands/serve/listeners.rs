@@ -2,10 +2,13 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use landfall_net::server::{Limits, Security, Server, inherited_listeners};
+use landfall_net::server::{Limits, Security, Server, inherited_listeners, raise_descriptor_limit};
 
 use super::{Settings, setup};
 use crate::failure::Failure;
+
+/// Its socket, and the file that it is sent.
+const FILES_PER_CONNECTION: usize = 2;
 
 /// What a service manager hands over. To be asked for once.
 pub(super) fn handed() -> Result<Vec<TcpListener>, Failure> {
@@ -42,6 +45,23 @@ pub(super) async fn status(settings: &Settings) -> Result<Option<Server>, Failur
     match settings.status_listen {
         Some(address) => bind_plain(address).await.map(Some),
         None => Ok(None),
+    }
+}
+
+/// Sees to it that there are file descriptors for the connections, or says that there are not.
+pub(super) fn make_room(settings: &Settings) {
+    match raise_descriptor_limit() {
+        Ok(files) => {
+            let connections = limits(settings).max_connections;
+            if files.is_some_and(|files| files < (connections * FILES_PER_CONNECTION) as u64) {
+                tracing::warn!(
+                    files,
+                    connections,
+                    "not enough open files for all connections (ulimit -Hn)"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         out::result(&settings.to_toml());
         return Ok(Exit::Complete);
     }
+    listeners::make_room(&settings);
     // A signal that comes before this ends the program at once; after it, the server drains.
     let mut signals = Signals::new()?;
     let manager = Arc::new(Manager::new(std::env::var_os("NOTIFY_SOCKET")).map_err(setup)?);

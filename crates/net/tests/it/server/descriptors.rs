@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use landfall_net::server::Limits;
+use landfall_net::server::{Limits, raise_descriptor_limit};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpStream;
 
 use super::tools::{Client, Running, file_of, soon};
 
 const CHILD: &str = "server::descriptors::the_child_with_few_descriptors";
+const RAISING: &str = "server::descriptors::the_child_that_raises_its_limit";
 
 #[tokio::test]
 async fn running_out_of_descriptors_does_not_end_the_server() {
@@ -60,4 +61,32 @@ async fn the_child_with_few_descriptors() {
         .await
         .unwrap();
     println!("\nerrors {}", stats.accept_errors());
+}
+
+#[test]
+fn the_limit_is_raised_as_far_as_it_goes() {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let child = child.args(["--exact", RAISING, "--ignored"]);
+    assert!(child.stdout(Stdio::null()).status().unwrap().success());
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn the_child_that_raises_its_limit() {
+    let limit = |current, maximum| {
+        let limit = Rlimit {
+            current: Some(current),
+            maximum: Some(maximum),
+        };
+        setrlimit(Resource::Nofile, limit).unwrap();
+    };
+    let open = |count| -> std::io::Result<Vec<_>> {
+        let files = (0..count).map(|_| std::fs::File::open("/dev/null"));
+        files.collect()
+    };
+    limit(40, 200);
+    assert!(open(100).is_err());
+    assert_eq!(raise_descriptor_limit().unwrap(), Some(200));
+    assert!(open(100).is_ok() && open(200).is_err());
+    assert_eq!(raise_descriptor_limit().unwrap(), Some(200), "again");
 }

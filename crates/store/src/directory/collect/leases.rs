@@ -143,6 +143,17 @@ impl Leases {
         while state.condemned.contains(&key) && !self.is_off(Guard::Tombstone) {
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        self.lease(state, key)
+    }
+
+    /// The same where nobody removes the thing; never waits.
+    pub(in crate::directory) fn try_take(&self, key: Key) -> Option<Lease<'_>> {
+        let state = self.state();
+        let is_free = !state.condemned.contains(&key) || self.is_blind();
+        is_free.then(|| self.lease(state, key))
+    }
+
+    fn lease(&self, mut state: MutexGuard<'_, State>, key: Key) -> Lease<'_> {
         *state.held.entry(key).or_default() += 1;
         drop(state);
         self.pause();

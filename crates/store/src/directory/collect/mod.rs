@@ -216,12 +216,15 @@ impl Inner {
     /// Makes what was just asked for young again, where it has used up half of the grace period: a client that was
     /// told that it is there will rely on it. Best effort: a record that is gone has nothing to renew.
     pub(super) fn renew(&self, path: &Path) {
-        let half = self.grace / 2;
         let modified = fs::metadata(path).and_then(|data| data.modified());
-        let age = modified.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-        if age.is_ok_and(|age| age >= half) {
+        if modified.is_ok_and(|modified| self.is_half_spent(modified, SystemTime::now())) {
             touch(path);
         }
+    }
+
+    /// Whether half of the grace period has passed since.
+    pub(super) fn is_half_spent(&self, since: SystemTime, now: SystemTime) -> bool {
+        now.duration_since(since).unwrap_or_default() >= self.grace / 2
     }
 }
 
