@@ -27,6 +27,8 @@ use crate::wanted::{RecentIndexes, Wanted};
 
 /// How long a request waits for memory.
 const BUDGET_PATIENCE: Duration = Duration::from_secs(3);
+/// For the forms of those who ask for tokens, together. Anybody can send one, so manifests have no part in it.
+const FORM_MEMORY: usize = 4 << 20;
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
@@ -94,6 +96,7 @@ pub struct Registry {
     pub(crate) wanted: Option<Arc<Wanted>>,
     pub(crate) indexes: RecentIndexes,
     pub(crate) budget: Budget,
+    forms: Budget,
     pub(crate) recent: Recent,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Health,
@@ -175,6 +178,7 @@ impl Registry {
             indexes: RecentIndexes::default(),
             recent: Recent::new(options.manifest_memory / 4),
             budget,
+            forms: Budget::new(FORM_MEMORY, BUDGET_PATIENCE),
             metrics: options.metrics,
             health: Health::default(),
             drain_delay: options.drain_delay,
@@ -241,7 +245,7 @@ impl Registry {
             return match parts.method.as_str() {
                 "GET" | "POST" => {
                     self.access
-                        .give_token(asked, body, self.patience, &mut self.budget.claim(), identity)
+                        .give_token(asked, body, self.patience, &mut self.forms.claim(), identity)
                         .await
                 }
                 method => Err(not_allowed(&Route::Token, method)),
