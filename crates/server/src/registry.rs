@@ -209,7 +209,8 @@ impl Registry {
         }
         // A sender that is still sending hears a refusal only once its bytes are taken. One that asked first, and
         // was not told to go on, is not sending.
-        if reply.status().is_client_error() && !parts.headers.contains_key(header::EXPECT) {
+        let refused = reply.status().is_client_error() || reply.status().is_server_error();
+        if refused && !parts.headers.contains_key(header::EXPECT) {
             body::drain(&mut body).await;
         }
         exchange.answered(identity, &mut reply);

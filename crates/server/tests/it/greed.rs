@@ -56,3 +56,37 @@ async fn forms_that_do_not_end_do_not_keep_manifests_from_anybody() {
     };
     pulled.expect(200);
 }
+
+fn put<B>(body: B) -> Request<B> {
+    let request = Request::builder().method(Method::PUT);
+    request.uri("/v2/a/manifests/v1").body(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_refusal_of_ours_is_heard_by_who_is_still_sending() {
+    let scene = Scene::with(RegistryOptions {
+        manifest_memory: 1,
+        ..RegistryOptions::default()
+    })
+    .await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let pieces = stream::iter(0..20).map(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, io::Error>(Frame::data(Bytes::from_static(&[b'x'; 10_000])))
+    });
+    // All the memory that there is, held by a sender that does not go on.
+    let mut first = std::pin::pin!(scene.registry.handle(put(unfinished(vec![b'x'])), PEER));
+    let mut second = std::pin::pin!(
+        scene
+            .registry
+            .handle(put(StreamBody::new(Box::pin(pieces))), PEER)
+    );
+    let answered = tokio::select! {
+        biased;
+        _ = &mut first => None,
+        reply = &mut second => Some(reply.status()),
+    };
+    assert_eq!(answered.unwrap(), 503);
+    assert_eq!(read.load(Ordering::Relaxed), 20, "the rest of the body");
+}
