@@ -57,6 +57,72 @@ async fn forms_that_do_not_end_do_not_keep_manifests_from_anybody() {
     pulled.expect(200);
 }
 
+#[tokio::test]
+async fn manifests_that_are_only_looked_into_count_too() {
+    let metrics = Arc::new(Metrics::default());
+    let wanted = Arc::new(Wanted::in_memory());
+    let scene = Scene::with(RegistryOptions {
+        manifest_memory: 1 << 20,
+        wanted: Some(Arc::clone(&wanted)),
+        ..metered(&metrics)
+    })
+    .await;
+    let missing = suite::blob("not here").0;
+    let member = |digest: Digest| {
+        serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2, "digest": digest,
+            "platform": {"os": "linux", "architecture": "arm64"}})
+    };
+    let index = suite::raw(&serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [member(missing)],
+        "annotations": {"filling": "x".repeat(300_000)},
+    }));
+    let fallback = missing.to_string().replace(':', "-");
+    for tag in ["v1", &fallback] {
+        scene.put_manifest("a", tag, &index).await.expect(201);
+    }
+    scene.head("/v2/a/manifests/v1").await.expect(200);
+    // Somebody has all the memory that there is.
+    scene.push_blob("b", &suite::blob("{}").1).await;
+    for number in 0..3 {
+        let manifest = large(number, 300_000);
+        scene
+            .put_manifest("b", &number.to_string(), &manifest)
+            .await
+            .expect(201);
+    }
+    let mut held = Vec::new();
+    for number in 0..3 {
+        let path = format!("/v2/b/manifests/{number}");
+        let request = Request::builder()
+            .uri(path)
+            .body(Full::new(Bytes::new()))
+            .unwrap();
+        held.push(scene.registry.handle(request, PEER).await);
+    }
+    assert!(held.iter().all(|reply| reply.status() == 200));
+    scene
+        .get(&format!("/v2/a/referrers/{missing}"))
+        .await
+        .expect_error(503, "TOOMANYREQUESTS");
+    // What is missing is missing all the same; for which platform, nobody had the room to find out.
+    let path = format!("/v2/a/manifests/{missing}");
+    scene.get(&path).await.expect(404);
+    assert!(wanted.list()[0].platforms.is_empty(), "{:?}", wanted.list());
+    held.clear();
+    scene.get(&path).await.expect(404);
+    assert_eq!(
+        wanted
+            .list()
+            .iter()
+            .filter(|image| image.platforms == ["linux/arm64"])
+            .count(),
+        1
+    );
+    scene.get(&format!("/v2/a/referrers/{missing}")).await.expect(200);
+}
+
 fn put<B>(body: B) -> Request<B> {
     let request = Request::builder().method(Method::PUT);
     request.uri("/v2/a/manifests/v1").body(body).unwrap()
