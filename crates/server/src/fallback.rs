@@ -2,9 +2,11 @@
 //! clients kept by hand. What such a tag lists is shown beside what the store itself knows, whatever the store:
 //! bundles and foreign trees bring these tags along.
 
-use landfall_oci::{Descriptor, Digest, RawManifest, Repository, Tag, Target, View};
-use landfall_store::{Listing, Page, StoreError};
+use landfall_oci::{Descriptor, Digest, Repository, Tag, Target, View};
+use landfall_store::{Listing, Page};
 
+use crate::budget::Claim;
+use crate::peek::if_here;
 use crate::registry::Registry;
 use crate::reply::Failure;
 
@@ -12,8 +14,6 @@ use crate::reply::Failure;
 const MAX_LOOKED_UP: usize = 1000;
 /// Bytes of manifests that it reads to learn what an index does not say.
 const MAX_READ: u64 = 16 << 20;
-/// Indexes above this are parsed off the async threads.
-const PARSED_IN_PLACE: usize = 16 * 1024;
 
 /// A page of descriptors in the order of their digests' text.
 #[derive(Debug, Default)]
@@ -58,37 +58,33 @@ impl Registry {
             .store
             .referrers(repository, subject, artifact_type, page)
             .await?;
-        let members = match fallback_tag(subject) {
-            Some(tag) => self.members_of(repository, &Target::Tag(tag), page.after).await?,
-            None => Vec::new(),
+        let index = match fallback_tag(subject) {
+            Some(tag) => self.index_under(repository, &Target::Tag(tag)).await?,
+            None => None,
         };
+        let (members, _claim) =
+            index.map_or_else(Default::default, |(members, claim)| (members, Some(claim)));
+        let members = behind(members, page.after);
         let listed = self
             .listed(repository, members, artifact_type, page.limit)
             .await?;
         Ok(merge(known, listed, page.limit))
     }
 
-    /// The members of the index with this tag behind `after`, in order. No index has none.
-    async fn members_of(
+    /// The members of the index with this tag, as long as the claim for them is held. `None` where there is no index.
+    async fn index_under(
         &self,
         repository: &Repository,
         tag: &Target,
-        after: Option<&str>,
-    ) -> Result<Vec<Descriptor>, Failure> {
-        let index = match self.store.manifest(repository, tag).await {
-            Ok(manifest) if manifest.media_type.is_index() => manifest,
-            Ok(_) => return Ok(Vec::new()),
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+    ) -> Result<Option<(Vec<Descriptor>, Claim)>, Failure> {
+        let here = if_here(self.store.stat_manifest(repository, tag).await)?;
+        let Some(here) = here.filter(|here| here.media_type.is_index()) else {
+            return Ok(None);
         };
-        let mut members = match view(index).await? {
-            Some(View::Index(index)) => index.manifests,
-            _ => Vec::new(),
-        };
-        members.retain(|member| after.is_none_or(|after| member.digest.to_string().as_str() > after));
-        members.sort_by_cached_key(|member| member.digest.to_string());
-        members.dedup_by(|later, earlier| later.digest == earlier.digest);
-        Ok(members)
+        Ok(match self.look_into(repository, &here).await? {
+            Some((View::Index(index), claim)) => Some((index.manifests, claim)),
+            _ => None,
+        })
     }
 
     /// Those of the members that are here and of the type asked for: one more than a page, or as many as one request
@@ -131,8 +127,9 @@ impl Registry {
         read: &mut u64,
     ) -> Result<Option<Descriptor>, Failure> {
         let target = Target::Digest(member.digest);
-        let here = if_here(self.store.stat_manifest(repository, &target).await)?;
-        let Some(here) = here else { return Ok(None) };
+        let Some(here) = if_here(self.store.stat_manifest(repository, &target).await)? else {
+            return Ok(None);
+        };
         let mut found = Descriptor {
             media_type: here.media_type,
             size: here.size,
@@ -142,9 +139,7 @@ impl Registry {
             return Ok(Some(found));
         }
         *read += found.size;
-        let manifest = if_here(self.store.manifest(repository, &target).await)?;
-        let Some(manifest) = manifest else { return Ok(None) };
-        let Some(view) = view(manifest).await? else {
+        let Some((view, _claim)) = self.look_into(repository, &found).await? else {
             return Ok(None);
         };
         if found.artifact_type.is_none() {
@@ -157,21 +152,12 @@ impl Registry {
     }
 }
 
-fn if_here<T>(found: Result<T, StoreError>) -> Result<Option<T>, Failure> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The parsed view; `None` for what cannot be parsed, which is no referrer.
-async fn view(manifest: RawManifest) -> Result<Option<View>, Failure> {
-    if manifest.bytes.len() <= PARSED_IN_PLACE {
-        return Ok(manifest.view().ok());
-    }
-    let parsed = tokio::task::spawn_blocking(move || manifest.view().ok()).await;
-    parsed.map_err(|_| StoreError::Stopped.into())
+/// Those behind `after`, in order, each once.
+fn behind(mut members: Vec<Descriptor>, after: Option<&str>) -> Vec<Descriptor> {
+    members.retain(|member| after.is_none_or(|after| member.digest.to_string().as_str() > after));
+    members.sort_by_cached_key(|member| member.digest.to_string());
+    members.dedup_by(|later, earlier| later.digest == earlier.digest);
+    members
 }
 
 /// Both lists are whole up to where they end; behind the nearer end nothing is known.

@@ -23,6 +23,7 @@ pub mod metrics;
 mod missing;
 mod ns;
 mod path;
+mod peek;
 mod query;
 mod range;
 mod rate;

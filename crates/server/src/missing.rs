@@ -70,12 +70,12 @@ impl Registry {
     async fn index_of(&self, candidates: &[Candidate], member: &Digest) -> Option<(Meant, Option<Platform>)> {
         for candidate in candidates {
             for (digest, meant) in self.indexes.of(&candidate.repository) {
-                let index = self
-                    .store
-                    .manifest(&candidate.repository, &Target::Digest(digest))
-                    .await;
-                let view = index.ok().and_then(|index| index.view().ok());
-                let Some(view) = view else { continue };
+                let index = Target::Digest(digest);
+                let here = self.store.stat_manifest(&candidate.repository, &index).await;
+                let Ok(here) = here else { continue };
+                // Where there is no memory for a look, nobody waits for it again.
+                let looked = self.look_into(&candidate.repository, &here).await.ok()?;
+                let Some((view, _claim)) = looked else { continue };
                 if let Some(found) = view.children().iter().find(|child| child.digest == *member) {
                     let platform = found.platform.clone().filter(|platform| !platform.is_unknown());
                     return Some((meant, platform.map(Platform::normalised)));

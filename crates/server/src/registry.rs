@@ -27,6 +27,8 @@ use crate::wanted::{RecentIndexes, Wanted};
 
 /// How long a request waits for memory.
 const BUDGET_PATIENCE: Duration = Duration::from_secs(3);
+/// For the forms of those who ask for tokens, together. Anybody can send one, so manifests have no part in it.
+const FORM_MEMORY: usize = 4 << 20;
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
@@ -94,6 +96,7 @@ pub struct Registry {
     pub(crate) wanted: Option<Arc<Wanted>>,
     pub(crate) indexes: RecentIndexes,
     pub(crate) budget: Budget,
+    forms: Budget,
     pub(crate) recent: Recent,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Health,
@@ -177,6 +180,7 @@ impl Registry {
             indexes: RecentIndexes::default(),
             recent: Recent::new(options.manifest_memory / 4),
             budget,
+            forms: Budget::new(FORM_MEMORY, BUDGET_PATIENCE),
             metrics: options.metrics,
             health: Health::default(),
             drain_delay: options.drain_delay,
@@ -221,7 +225,8 @@ impl Registry {
         }
         // A sender that is still sending hears a refusal only once its bytes are taken. One that asked first, and
         // was not told to go on, is not sending.
-        if reply.status().is_client_error() && !parts.headers.contains_key(header::EXPECT) {
+        let refused = reply.status().is_client_error() || reply.status().is_server_error();
+        if refused && !parts.headers.contains_key(header::EXPECT) {
             body::drain(&mut body).await;
         }
         exchange.answered(identity, &mut reply);
@@ -257,7 +262,7 @@ impl Registry {
             return match parts.method.as_str() {
                 "GET" | "POST" => {
                     self.access
-                        .give_token(asked, body, self.patience, &mut self.budget.claim(), identity)
+                        .give_token(asked, body, self.patience, &mut self.forms.claim(), identity)
                         .await
                 }
                 method => Err(not_allowed(&Route::Token, method)),

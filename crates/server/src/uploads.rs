@@ -1,7 +1,7 @@
 //! Uploads: in one request, in two, in chunks, as a stream, or not at all because a mount does.
 
 use http::{StatusCode, header};
-use landfall_oci::{Algorithm, Digest, ErrorCode, Repository};
+use landfall_oci::{Algorithm, Digest, DigestError, ErrorCode, Repository};
 use landfall_store::{Chunk, StoreError, UploadId, UploadState};
 
 use crate::body::{RequestBody, stream, stream_of};
@@ -242,25 +242,19 @@ fn content_length(call: &Call<'_>) -> Option<u64> {
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Failure> {
-    text.parse().map_err(|error: landfall_oci::DigestError| {
-        Failure::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::DigestInvalid,
-            error.to_string(),
-        )
-    })
+    text.parse().map_err(no_digest)
 }
 
 /// `?digest-algorithm=`: which digest is to come.
 fn hint(call: &Call<'_>) -> Result<Option<Algorithm>, Failure> {
-    let parse = |text: &str| {
-        text.parse().map_err(|error: landfall_oci::DigestError| {
-            Failure::new(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::DigestInvalid,
-                error.to_string(),
-            )
-        })
-    };
+    let parse = |text: &str| text.parse().map_err(no_digest);
     call.query.get("digest-algorithm").map(parse).transpose()
+}
+
+fn no_digest(error: DigestError) -> Failure {
+    Failure::new(
+        StatusCode::BAD_REQUEST,
+        ErrorCode::DigestInvalid,
+        error.to_string(),
+    )
 }

@@ -4,7 +4,7 @@
 //! Only a wrong credential is refused. Who asks for more than there is gets a token for less, nobody in particular one
 //! for what nobody in particular may do: that is how clients without a password pull what is public.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::{Method, StatusCode, header};
 use landfall_oci::ErrorCode;
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::body::{Rejected, RequestBody, whole};
 use crate::budget::Claim;
+use crate::clock::{rfc3339, unix_ms};
 use crate::gate::Action;
 use crate::query::Query;
 use crate::registry::Peer;
@@ -26,6 +27,8 @@ use crate::reply::{Builder, Failure, Reply};
 
 /// The largest form that makes sense: a few names of repositories and a token.
 const MAX_FORM: usize = 64 * 1024;
+/// How long one may take to arrive, however steadily it comes.
+const FORM_TIME: Duration = Duration::from_secs(20);
 
 /// The answer. `access_token` is OAuth 2's name for what docker calls `token`.
 #[derive(Serialize)]
@@ -72,7 +75,7 @@ impl AccessControl {
         let offline = form.get("offline_token") == Some("true") || form.get("access_type") == Some("offline");
         // A certificate is shown again when it is needed; only a password is spared.
         let refreshable = offline && subject.user_name().is_some();
-        let now = unix_now();
+        let now = unix_ms() / 1000;
         let sign =
             |kind, grant, lifetime| signer.sign(kind, &subject, grant, state.users.as_deref(), now, lifetime);
         let scope = grant.to_scopes();
@@ -82,7 +85,7 @@ impl AccessControl {
             access_token: token.clone(),
             token,
             expires_in: options.lifetime.as_secs(),
-            issued_at: rfc3339(now),
+            issued_at: rfc3339(now * 1000),
             scope,
             refresh_token: refresh,
         };
@@ -154,8 +157,10 @@ fn limit(grant: &mut Grant, rules: &Rules, subject: &Identity) {
 }
 
 async fn form<B: RequestBody>(body: &mut B, patience: Duration, claim: &mut Claim) -> Result<Query, Failure> {
-    let bytes = whole(body, MAX_FORM, patience, claim)
+    let arrives = tokio::time::timeout(FORM_TIME, whole(body, MAX_FORM, patience, claim));
+    let bytes = arrives
         .await
+        .map_err(|_| bad("the form took too long to arrive"))?
         .map_err(|rejected| match rejected {
             Rejected::TooLarge => Failure::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -177,46 +182,4 @@ fn bad(message: &str) -> Failure {
 fn unauthorized(message: &str) -> Failure {
     Failure::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
         .with(header::WWW_AUTHENTICATE, challenge::BASIC)
-}
-
-/// Seconds since 1970.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-}
-
-/// A time as `issued_at` has it.
-fn rfc3339(unix: u64) -> String {
-    let (days, second) = (unix / 86_400, unix % 86_400);
-    // Years from March on, so that the leap day is the last; 719468 days lie between 0000-03-01 and 1970-01-01.
-    let day = days + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_everybody_reads_them() {
-        for (unix, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(rfc3339(unix), expected);
-        }
-    }
 }

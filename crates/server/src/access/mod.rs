@@ -27,6 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 
+use crate::clock::unix_ms;
 use crate::error::ServerError;
 use crate::registry::Peer;
 use crate::reply::Failure;
@@ -340,7 +341,7 @@ const WRONG: &str = "the user name or the password is wrong";
 
 fn opened(state: &State, kind: Use, token: &str) -> Option<token::Opened> {
     let signer = state.signer.as_ref()?;
-    signer.open(kind, token, state.users.as_deref(), endpoint::unix_now())
+    signer.open(kind, token, state.users.as_deref(), unix_ms() / 1000)
 }
 
 fn certified(peer: &Peer) -> Identity {

@@ -65,6 +65,8 @@ pub(super) fn origin(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> Pe
     if !is_trusted(peer.addr.ip()) {
         return peer;
     }
+    // A proxy's certificate is the proxy's: it says nothing of those it speaks for, also where it does not name them.
+    let certificate = peer.certificate.filter(|_| !headers.contains_key(FORWARDED_FOR));
     let forwarded: Vec<&str> = headers
         .get_all(FORWARDED_FOR)
         .iter()
@@ -81,8 +83,6 @@ pub(super) fn origin(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> Pe
     }
     let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
     let tls = peer.tls || proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
-    // A proxy's certificate is the proxy's: it says nothing of those it speaks for.
-    let certificate = peer.certificate.filter(|_| addr == peer.addr);
     Peer {
         addr,
         tls,
@@ -155,6 +155,9 @@ mod tests {
         let named = |headers: &HeaderMap, addr| origin(headers, peer(addr), &trusted).certificate.is_some();
         assert!(!named(&headers, "10.0.0.1:1"));
         assert!(named(&HeaderMap::new(), "10.0.0.1:1"));
+        // It speaks for somebody whom it does not know.
+        let unknown = HeaderMap::from_iter([(FORWARDED_FOR, "unknown".parse().unwrap())]);
+        assert!(!named(&unknown, "10.0.0.1:1"));
         assert!(named(&headers, "10.0.0.2:1"));
     }
 

@@ -6,9 +6,11 @@
 //! lock its neighbours out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use landfall_net::server::client_of;
 
 /// Failures that cost nothing.
 const FREE: u32 = 5;
@@ -39,7 +41,7 @@ impl Failures {
     /// Lets an attempt through, or says how long the client has to wait.
     pub(super) fn admit(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sheet) = clients.get_mut(&key(client)) else {
+        let Some(sheet) = clients.get_mut(&client_of(client)) else {
             return Ok(());
         };
         if sheet.failures < FREE || sheet.last + FORGOTTEN <= now {
@@ -56,7 +58,7 @@ impl Failures {
     /// The attempt was wrong.
     pub(super) fn failed(&self, client: IpAddr, now: Instant) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(client);
+        let key = client_of(client);
         let before = clients.get(&key).filter(|sheet| now < sheet.last + FORGOTTEN);
         let failures = before.map_or(0, |sheet| sheet.failures).saturating_add(1);
         if clients.len() >= MAX_CLIENTS && !clients.contains_key(&key) {
@@ -80,7 +82,7 @@ impl Failures {
     /// The attempt was right.
     pub(super) fn succeeded(&self, client: IpAddr) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.remove(&key(client));
+        clients.remove(&client_of(client));
     }
 }
 
@@ -100,16 +102,6 @@ fn make_room(clients: &mut HashMap<IpAddr, Sheet>, now: Instant) {
             .map(|(key, _)| *key)
     {
         clients.remove(&oldest);
-    }
-}
-
-fn key(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address => address,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use landfall_net::server::client_of;
 use landfall_oci::{Platform, Reference};
 use serde::{Deserialize, Serialize};
 
@@ -88,10 +89,11 @@ impl Memory {
             platform,
             client,
         } = miss;
+        let asker = client_of(client);
         let (mut entry, owner) = match self.take(&asked) {
-            Some(slot) => (slot.entry, slot.owner.filter(|owner| *owner == client)),
+            Some(slot) => (slot.entry, slot.owner.filter(|owner| *owner == asker)),
             None => {
-                self.make_room(client);
+                self.make_room(asker);
                 let entry = Entry {
                     asked,
                     image: image.reference,
@@ -102,7 +104,7 @@ impl Memory {
                     last_ms: now_ms,
                     count: 0,
                 };
-                (entry, Some(client))
+                (entry, Some(asker))
             }
         };
         entry.count = entry.count.saturating_add(1);
@@ -117,7 +119,7 @@ impl Memory {
     /// Puts back what was remembered before a restart, the least recently wanted first.
     pub(super) fn restore(&mut self, entry: Entry) {
         let owner = match entry.clients[..] {
-            [client] => Some(client),
+            [client] => Some(client_of(client)),
             _ => None,
         };
         let _ = self.take(&entry.asked);

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::client::{PEER, Scene};
 use crate::socket::{get, start_with};
 
-fn metered(metrics: &Arc<Metrics>) -> RegistryOptions {
+pub(crate) fn metered(metrics: &Arc<Metrics>) -> RegistryOptions {
     RegistryOptions {
         metrics: Arc::clone(metrics),
         metrics_endpoint: true,
@@ -34,7 +34,7 @@ fn value(text: &str, sample: &str) -> Option<f64> {
     line.map(|value| value.parse().unwrap())
 }
 
-async fn push(scene: &Scene, name: &str, tag: &str) -> RawManifest {
+pub(crate) async fn push(scene: &Scene, name: &str, tag: &str) -> RawManifest {
     let blob = suite::blob("{}");
     scene.push_blob(name, &blob.1).await;
     let image = suite::image(&[blob], None, None);
@@ -307,7 +307,7 @@ async fn requests_of_one_client_are_so_many_a_second_where_asked_for() {
 }
 
 /// A manifest of about so many bytes.
-fn large(number: usize, bytes: usize) -> RawManifest {
+pub(crate) fn large(number: usize, bytes: usize) -> RawManifest {
     let blob = suite::blob("{}");
     suite::raw(&serde_json::json!({
         "schemaVersion": 2,

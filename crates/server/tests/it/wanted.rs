@@ -9,7 +9,7 @@ use landfall_server::{RegistryOptions, Wanted};
 use landfall_store::suite;
 use serde_json::json as value;
 
-use crate::client::Scene;
+use crate::client::{PEER, Scene};
 
 const DOCKER: &str = "docker/24.0.7 go/go1.20.10 kernel/6.5 os/linux arch/arm64 UpstreamClient(x)";
 
@@ -246,6 +246,25 @@ async fn a_flood_of_names_is_bounded() {
     for number in 0..1500 {
         scene
             .get(&format!("/v2/scan/manifests/{number}"))
+            .await
+            .expect(404);
+    }
+    assert_eq!(wanted.len(), 1000, "one client has a share");
+}
+
+#[tokio::test]
+async fn a_client_is_its_network_however_many_addresses_it_has() {
+    let wanted = Arc::new(Wanted::in_memory());
+    let scene = scene(&wanted).await;
+    for number in 0..1500_u32 {
+        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 1, number as u16);
+        let peer = landfall_server::Peer {
+            addr: (address, 4711).into(),
+            ..PEER
+        };
+        let path = format!("/v2/scan/manifests/{number}");
+        scene
+            .send_from(peer, Method::GET, &path, &[], "")
             .await
             .expect(404);
     }
