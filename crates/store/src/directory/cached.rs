@@ -17,7 +17,7 @@ use rustix::io::ReadWriteFlags;
 
 use super::Inner;
 use super::blobs::content;
-use super::collect::leases::{Key, Lease};
+use super::collect::leases::{Guard, Key, Lease};
 use super::manifests::Revision;
 use crate::Content;
 
@@ -38,7 +38,9 @@ impl Inner {
 
     /// [`Self::stat_blob`], with the same promise.
     pub(super) fn cached_blob_len(&self, repository: &Repository, digest: &Digest) -> Option<u64> {
-        let lease = self.leases.try_take(Key::member(repository, digest))?;
+        let lease = self
+            .leases
+            .try_take(Guard::Stat, Key::member(repository, digest))?;
         let kept = open(&self.layout.member(repository, digest), OFlags::PATH)
             .filter(|member| !self.is_renewal_due(member))
             .and_then(|_| len(&open(&self.layout.blob(digest), OFlags::PATH)?));
@@ -52,7 +54,9 @@ impl Inner {
                 .cached_revision(repository, target)
                 .and_then(|(_, found)| self.described(found));
         };
-        let lease = self.leases.try_take(Key::manifest(repository, digest))?;
+        let lease = self
+            .leases
+            .try_take(Guard::StatManifest, Key::manifest(repository, digest))?;
         let kept = self
             .cached_revision(repository, target)
             .filter(|(record, _)| !self.is_renewal_due(record))

@@ -147,9 +147,10 @@ impl Leases {
     }
 
     /// The same where nobody removes the thing; never waits.
-    pub(in crate::directory) fn try_take(&self, key: Key) -> Option<Lease<'_>> {
+    pub(in crate::directory) fn try_take(&self, guard: Guard, key: Key) -> Option<Lease<'_>> {
+        let key = if self.is_off(guard) { NOTHING } else { key };
         let state = self.state();
-        let is_free = !state.condemned.contains(&key) || self.is_blind();
+        let is_free = !state.condemned.contains(&key) || self.is_off(Guard::Tombstone);
         is_free.then(|| self.lease(state, key))
     }
 
