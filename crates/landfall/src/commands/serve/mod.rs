@@ -1,6 +1,7 @@
 //! `serve`: bundles in place, a directory, or both, as a registry.
 
 mod content;
+mod contradictions;
 mod file;
 mod guard;
 mod listeners;
