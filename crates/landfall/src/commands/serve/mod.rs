@@ -1,6 +1,7 @@
 //! `serve`: bundles in place, a directory, or both, as a registry.
 
 mod content;
+mod contradictions;
 mod file;
 mod guard;
 mod listeners;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use landfall_net::server::{Manager, Security, Server};
 use landfall_server::{Access, Metrics, Registry, RegistryOptions, Wanted, serve, serve_status};
+use landfall_store::DirectoryStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -66,17 +68,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let registry = Arc::new(Registry::new(content.store, options));
     let server = listeners::registry(&settings, handed, security).await?;
     let status = listeners::status(&settings).await?;
-    let workshop = match (&settings.root, content.directory) {
-        (Some(root), Some(store)) => {
-            let policy = upkeep::policy(&settings)?;
-            let workshop = Arc::new(Workshop::new(store, wanted, policy));
-            control::listen(root, Arc::clone(&workshop))
-                .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
-            upkeep::start(&workshop, &settings, &metrics);
-            Some(workshop)
-        }
-        _ => None,
-    };
+    let workshop = look_after(&settings, content.directory, wanted, &metrics)?;
     if let Some(control) = &control {
         tokio::spawn(Arc::clone(control).watch());
     }
@@ -98,6 +90,23 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     answer(server, status, registry, stop)
         .await
         .map(|()| Exit::Complete)
+}
+
+/// The directory's upkeep, on schedule and for whoever asks for it over its socket.
+fn look_after(
+    settings: &Settings,
+    directory: Option<Arc<DirectoryStore>>,
+    wanted: Wanted,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Workshop>>, Failure> {
+    let (Some(root), Some(store)) = (&settings.root, directory) else {
+        return Ok(None);
+    };
+    let workshop = Arc::new(Workshop::new(store, wanted, upkeep::policy(settings)?));
+    control::listen(root, Arc::clone(&workshop))
+        .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+    upkeep::start(&workshop, settings, metrics);
+    Ok(Some(workshop))
 }
 
 fn options(settings: &Settings, access: Access, wanted: &Wanted) -> RegistryOptions {

@@ -14,7 +14,7 @@ use landfall_store::{Age, RetentionRule, TagPattern};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::file;
+use super::{contradictions, file};
 use crate::failure::Failure;
 
 /// Where a server listens when nobody says.
@@ -334,78 +334,12 @@ impl Settings {
         toml::to_string(&file::absolute(file::table(&shown))).unwrap_or_default()
     }
 
-    /// What cannot be meant, and the key that says it.
-    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        let has_certificate = self.tls_cert.is_some();
-        let is_self_signed = self.tls_self_signed.is_some();
-        let protections = [has_certificate, is_self_signed, self.plain_http == Some(true)];
-        let is_secured = has_certificate || is_self_signed;
-        let wrong = [
-            (
-                has_certificate && self.tls_key.is_none(),
-                (
-                    "tls-cert",
-                    "a certificate needs its key: give both --tls-cert and --tls-key",
-                ),
-            ),
-            (
-                !has_certificate && self.tls_key.is_some(),
-                (
-                    "tls-key",
-                    "a certificate needs its key: give both --tls-cert and --tls-key",
-                ),
-            ),
-            (
-                protections.into_iter().filter(|on| *on).count() > 1,
-                (
-                    if is_self_signed {
-                        "tls-self-signed"
-                    } else {
-                        "plain-http"
-                    },
-                    "only one of --tls-cert, --tls-self-signed and --plain-http can be had",
-                ),
-            ),
-            (
-                self.tokens == Some(true) && self.token_key().is_none(),
-                (
-                    "tokens",
-                    "--tokens needs a place for their key: --token-key FILE, or a --root DIR",
-                ),
-            ),
-            (
-                self.client_cert_required == Some(true) && self.client_ca.is_none(),
-                (
-                    "client-cert-required",
-                    "--client-cert-required needs --client-ca FILE",
-                ),
-            ),
-            (
-                self.client_ca.is_some() && !is_secured,
-                (
-                    "client-ca",
-                    "--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key",
-                ),
-            ),
-            (
-                !self.tls_name.is_empty() && !is_self_signed,
-                (
-                    "tls-name",
-                    "--tls-name is for a certificate made by --tls-self-signed",
-                ),
-            ),
-        ];
-        wrong
-            .into_iter()
-            .find_map(|(is_wrong, what)| is_wrong.then_some(what))
-    }
-
     fn check(&self, file: Option<&Path>) -> Result<(), Failure> {
         if self.bundles.is_empty() && self.root.is_none() {
             let text = "there is nothing to serve: name a bundle, or a directory with --root DIR";
             return Err(Failure::usage(text));
         }
-        if let Some((key, text)) = self.contradiction() {
+        if let Some((key, text)) = contradictions::first(self) {
             // It may have been typed instead.
             let place = file.and_then(|path| file::place_of(path, key));
             let place = place.map_or_else(String::new, |place| place + ": ");

@@ -99,7 +99,7 @@ fn a_bundle_heals_a_manifest_and_more_than_a_screen_of_layers() {
         ..landfall_testkit::Recipe::small(71)
     }
     .build(None);
-    let site = Site::new(&[]);
+    let mut site = Site::new(&[]);
     site.place.scratch.write("list.txt", workload.list());
     let upstream = landfall_testkit::FakeRegistry::with(&workload);
     site.place.save(&upstream.address(), "bundle.tar", &[]).ok();
@@ -112,24 +112,22 @@ fn a_bundle_heals_a_manifest_and_more_than_a_screen_of_layers() {
         "more findings than are waiting at once: {}",
         all.len()
     );
-    for mut site in [site] {
-        for is_served in [true, false] {
-            site.is_served(is_served);
-            all.iter().for_each(|path| flip_a_byte(path));
-            let found = site.run(&["scrub"]);
-            assert_eq!(found.code(), Some(4), "{found}");
-            assert_eq!(found.stdout.matches("WRONG").count(), all.len(), "{found}");
-            let healed = site.run(&["scrub", "--heal-from", "bundle.tar"]).ok();
-            assert!(
-                healed.contains(&format!("{} damaged and healed", all.len())),
-                "{healed}"
-            );
-        }
-        site.serve();
-        site.place.save(&site.serving().address, "again.tar", &[]).ok();
-        let (before, after) = (site.place.path("bundle.tar"), site.place.path("again.tar"));
-        assert!(crate::place::same_bytes(&before, &after));
+    for is_served in [true, false] {
+        site.is_served(is_served);
+        all.iter().for_each(|path| flip_a_byte(path));
+        let found = site.run(&["scrub"]);
+        assert_eq!(found.code(), Some(4), "{found}");
+        assert_eq!(found.stdout.matches("WRONG").count(), all.len(), "{found}");
+        let healed = site.run(&["scrub", "--heal-from", "bundle.tar"]).ok();
+        assert!(
+            healed.contains(&format!("{} damaged and healed", all.len())),
+            "{healed}"
+        );
     }
+    site.serve();
+    site.place.save(&site.serving().address, "again.tar", &[]).ok();
+    let (before, after) = (site.place.path("bundle.tar"), site.place.path("again.tar"));
+    assert!(crate::place::same_bytes(&before, &after));
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! Settings that cannot be meant together, each with the key that is to blame.
+
+use super::Settings;
+
+/// A key, when it is wrong, and what to say about it.
+type Contradiction = (&'static str, fn(&Settings) -> bool, &'static str);
+
+const NEEDS_BOTH: &str = "a certificate needs its key: give both --tls-cert and --tls-key";
+const ONLY_ONE: &str = "only one of --tls-cert, --tls-self-signed and --plain-http can be had";
+
+const ALL: [Contradiction; 8] = [
+    (
+        "tls-cert",
+        |set| set.tls_cert.is_some() && set.tls_key.is_none(),
+        NEEDS_BOTH,
+    ),
+    (
+        "tls-key",
+        |set| set.tls_key.is_some() && set.tls_cert.is_none(),
+        NEEDS_BOTH,
+    ),
+    (
+        "tls-self-signed",
+        |set| set.tls_self_signed.is_some() && (set.tls_cert.is_some() || is_plain(set)),
+        ONLY_ONE,
+    ),
+    (
+        "plain-http",
+        |set| is_plain(set) && set.tls_cert.is_some(),
+        ONLY_ONE,
+    ),
+    (
+        "tokens",
+        |set| set.tokens == Some(true) && set.token_key().is_none(),
+        "--tokens needs a place for their key: --token-key FILE, or a --root DIR",
+    ),
+    (
+        "client-cert-required",
+        |set| set.client_cert_required == Some(true) && set.client_ca.is_none(),
+        "--client-cert-required needs --client-ca FILE",
+    ),
+    (
+        "client-ca",
+        |set| set.client_ca.is_some() && set.tls_cert.is_none() && set.tls_self_signed.is_none(),
+        "--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key",
+    ),
+    (
+        "tls-name",
+        |set| !set.tls_name.is_empty() && set.tls_self_signed.is_none(),
+        "--tls-name is for a certificate made by --tls-self-signed",
+    ),
+];
+
+fn is_plain(set: &Settings) -> bool {
+    set.plain_http == Some(true)
+}
+
+/// The key of the first contradiction, and what to say about it.
+pub(super) fn first(set: &Settings) -> Option<(&'static str, &'static str)> {
+    let found = ALL.iter().find(|(_, is_wrong, _)| is_wrong(set));
+    found.map(|(key, _, text)| (*key, *text))
+}
