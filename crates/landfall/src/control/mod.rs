@@ -3,8 +3,11 @@
 //! One process owns a directory. When no server runs, a command opens it and does the work itself; when one does, the
 //! command asks it to, over a socket in the directory. The work is the same function ([`work::perform`]) both times.
 
+mod collecting;
 mod request;
+mod scrubbing;
 mod socket;
+mod tags;
 mod told;
 mod work;
 
@@ -15,9 +18,10 @@ use landfall_store::{DirectoryOptions, DirectoryStore, StoreError};
 use serde_json::Value;
 use tokio::net::UnixStream;
 
+pub(crate) use self::collecting::collection_summary;
 pub(crate) use self::request::{Collect, Moment, Request, Scrub};
 pub(crate) use self::socket::listen;
-pub(crate) use self::work::{Done, Policy, Workshop, collection_summary, wanted_file};
+pub(crate) use self::work::{Done, Policy, Workshop, wanted_file};
 use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;
