@@ -1,15 +1,34 @@
 //! The sockets: those that a service manager hands over, or our own.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use landfall_net::server::{Limits, Security, Server, inherited_listeners};
 
 use super::{Settings, setup};
 use crate::failure::Failure;
 
+/// What a service manager hands over; to be asked before anything else opens files.
+pub(super) fn handed() -> Result<Vec<TcpListener>, Failure> {
+    inherited_listeners(|name| std::env::var_os(name)).map_err(setup)
+}
+
+/// Where the registry will be reached: on what was handed over, else on what is set.
+pub(super) fn addresses(settings: &Settings, handed: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
+    match handed {
+        [] => Ok(vec![settings.listen()]),
+        handed => {
+            let addresses: Result<_, _> = handed.iter().map(TcpListener::local_addr).collect();
+            addresses.map_err(setup)
+        }
+    }
+}
+
 /// The registry's listener.
-pub(super) async fn registry(settings: &Settings, security: Security) -> Result<Server, Failure> {
-    let handed = inherited_listeners(|name| std::env::var_os(name)).map_err(setup)?;
+pub(super) async fn registry(
+    settings: &Settings,
+    handed: Vec<TcpListener>,
+    security: Security,
+) -> Result<Server, Failure> {
     let limits = limits(settings);
     match handed.is_empty() {
         true => Server::bind(settings.listen(), security, limits).await,
@@ -40,5 +59,19 @@ fn limits(settings: &Settings) -> Limits {
             .max_connections_per_client
             .unwrap_or(default.max_connections_per_client),
         ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_was_handed_over_says_where_it_listens() {
+        let settings = Settings::default();
+        assert_eq!(addresses(&settings, &[]).unwrap(), [settings.listen()]);
+        let handed = TcpListener::bind("127.0.0.2:0").unwrap();
+        let at = handed.local_addr().unwrap();
+        assert_eq!(addresses(&settings, &[handed]).unwrap(), [at]);
     }
 }

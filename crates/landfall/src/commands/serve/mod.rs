@@ -36,6 +36,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         out::result(&settings.to_toml());
         return Ok(Exit::Complete);
     }
+    let handed = listeners::handed()?;
     // A signal that comes before this ends the program at once; after it, the server drains.
     let mut signals = Signals::new()?;
     let manager = Arc::new(Manager::new(std::env::var_os("NOTIFY_SOCKET")).map_err(setup)?);
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     ] {
         path.as_deref().map(|path| write(&logs, path)).transpose()?;
     }
-    let security = security::security(&settings).await?;
+    let security = security::security(&settings, &listeners::addresses(&settings, &handed)?).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
     } else {
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let options = options(&settings, access, &wanted);
     let metrics = Arc::clone(&options.metrics);
     let registry = Arc::new(Registry::new(content.store, options));
-    let server = listeners::registry(&settings, security).await?;
+    let server = listeners::registry(&settings, handed, security).await?;
     let status = listeners::status(&settings).await?;
     let workshop = match (&settings.root, content.directory) {
         (Some(root), Some(store)) => {

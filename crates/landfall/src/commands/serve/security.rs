@@ -1,5 +1,6 @@
 //! How connections are protected: TLS from files, self-signed, or none, which must be asked for.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use landfall_net::server::{ClientAuthority, Security, TlsFiles};
@@ -9,7 +10,8 @@ use super::{Settings, setup};
 use crate::failure::Failure;
 
 /// TLS from files, self-signed, or none: on loopback by default, elsewhere only when asked for.
-pub(super) async fn security(settings: &Settings) -> Result<Security, Failure> {
+/// `addresses` are those that are really listened on.
+pub(super) async fn security(settings: &Settings, addresses: &[SocketAddr]) -> Result<Security, Failure> {
     let files = |certificate: PathBuf, key: PathBuf| {
         Security::Tls(TlsFiles {
             certificate,
@@ -24,27 +26,52 @@ pub(super) async fn security(settings: &Settings) -> Result<Security, Failure> {
         return Ok(files(certificate.clone(), key.clone()));
     }
     if let Some(folder) = &settings.tls_self_signed {
-        let made = self_signed(folder, &names(settings)).await.map_err(setup)?;
+        let made = self_signed(folder, &names(settings, addresses))
+            .await
+            .map_err(setup)?;
         return Ok(files(made.certificate, made.key));
     }
-    match settings.listen().ip().is_loopback() || settings.plain_http.unwrap_or_default() {
-        true => Ok(Security::Plain),
-        false => Err(Failure::usage(format!(
-            "{} can be reached from elsewhere: use --tls-self-signed DIR, or --tls-cert and --tls-key, or say --plain-http",
-            settings.listen()
+    let elsewhere = addresses.iter().find(|address| !address.ip().is_loopback());
+    match elsewhere.filter(|_| !settings.plain_http.unwrap_or_default()) {
+        None => Ok(Security::Plain),
+        Some(address) => Err(Failure::usage(format!(
+            "{address} can be reached from elsewhere: use --tls-self-signed DIR, or --tls-cert and --tls-key, or say \
+             --plain-http"
         ))),
     }
 }
 
-/// What a self-signed certificate is for: this machine's name, loopback, the address listened on, and what was named.
-fn names(settings: &Settings) -> Vec<String> {
+/// What a self-signed certificate is for: this machine's name, loopback, the addresses listened on, and what was named.
+fn names(settings: &Settings, addresses: &[SocketAddr]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     names.extend((!host.is_empty()).then_some(host));
-    let address = settings.listen().ip();
-    names.extend((!address.is_unspecified()).then(|| address.to_string()));
+    let known = addresses.iter().filter(|address| !address.ip().is_unspecified());
+    names.extend(known.map(|address| address.ip().to_string()));
     names.extend(settings.tls_name.iter().cloned());
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn plain_http_must_be_asked_for_wherever_somebody_else_can_come() {
+        let settings = |plain_http| Settings {
+            plain_http,
+            ..Settings::default()
+        };
+        let ask = async |addresses: &[&str], plain_http| {
+            let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+            security(&settings(plain_http), &addresses).await.is_ok()
+        };
+        assert!(ask(&["127.0.0.1:5000", "[::1]:5000"], None).await);
+        // What a service manager has opened, whatever `listen` would be.
+        assert!(!ask(&["0.0.0.0:5000"], None).await);
+        assert!(!ask(&["127.0.0.1:5000", "[::]:5000"], Some(false)).await);
+        assert!(ask(&["[::]:5000"], Some(true)).await);
+    }
 }
