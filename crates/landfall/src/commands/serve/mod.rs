@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let reload = Reload {
         typed: args.settings,
         file: args.config,
-        in_force: settings,
+        started_with: settings,
         access: control,
         workshop,
         logs,
@@ -161,7 +161,7 @@ impl Signals {
     }
 
     /// Ready at the first SIGTERM or SIGINT; a SIGHUP before that reloads.
-    async fn end(&mut self, mut reload: Reload) {
+    async fn end(&mut self, reload: Reload) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
