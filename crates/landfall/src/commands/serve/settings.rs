@@ -356,6 +356,14 @@ impl Settings {
         if self.client_cert_required == Some(true) && self.client_ca.is_none() {
             return wrong("--client-cert-required needs --client-ca FILE");
         }
+        let is_closed =
+            self.htpasswd.is_some() || self.rules.is_some() || self.client_cert_required == Some(true);
+        if self.client_ca.is_some() && !is_closed {
+            return wrong(
+                "--client-ca alone would let everybody do everything, also without a certificate: add \
+                 --client-cert-required, or --rules FILE that say who may do what",
+            );
+        }
         let secured = self.tls_cert.is_some() || self.tls_self_signed.is_some();
         if self.client_ca.is_some() && !secured {
             return wrong("--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key");
