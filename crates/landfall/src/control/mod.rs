@@ -5,6 +5,8 @@
 
 mod request;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod told;
 mod work;
 

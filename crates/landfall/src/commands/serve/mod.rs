@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use landfall_net::server::{Manager, Security, Server};
 use landfall_server::{Access, Metrics, Registry, RegistryOptions, Wanted, serve, serve_status};
+use landfall_store::{DirectoryStore, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -64,16 +65,15 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let registry = Arc::new(Registry::new(content.store, options));
     let server = listeners::registry(&settings, handed, security).await?;
     let status = listeners::status(&settings).await?;
-    let workshop = match (&settings.root, content.directory) {
-        (Some(root), Some(store)) => {
-            let policy = upkeep::policy(&settings)?;
-            let workshop = Arc::new(Workshop::new(store, wanted, policy));
-            control::listen(root, Arc::clone(&workshop))
-                .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
-            upkeep::start(&workshop, &settings, &metrics);
-            Some(workshop)
-        }
-        _ => None,
+    let workshop = match content.directory {
+        Some(directory) => Some(look_after(
+            directory,
+            content.mounted,
+            wanted,
+            &settings,
+            &metrics,
+        )?),
+        None => None,
     };
     if let Some(control) = &control {
         tokio::spawn(Arc::clone(control).watch());
@@ -96,6 +96,26 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     answer(server, status, registry, stop)
         .await
         .map(|()| Exit::Complete)
+}
+
+/// Looks after the directory, on a schedule and when asked to over its socket.
+fn look_after(
+    directory: Arc<DirectoryStore>,
+    mounted: Vec<Arc<dyn Store>>,
+    wanted: Wanted,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Result<Arc<Workshop>, Failure> {
+    let mut workshop = Workshop::new(directory, wanted, upkeep::policy(settings)?);
+    workshop.below = mounted;
+    workshop.read_only = settings.read_only.unwrap_or_default();
+    let workshop = Arc::new(workshop);
+    if let Some(root) = &settings.root {
+        control::listen(root, Arc::clone(&workshop))
+            .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+    }
+    upkeep::start(&workshop, settings, metrics);
+    Ok(workshop)
 }
 
 fn options(settings: &Settings, access: Access, wanted: &Wanted) -> RegistryOptions {
