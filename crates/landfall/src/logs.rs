@@ -90,6 +90,14 @@ impl Logs {
         self.outlets[1].open(path)
     }
 
+    /// Logs that write nothing, beside whatever subscriber there is.
+    #[cfg(test)]
+    pub(crate) fn off() -> Self {
+        Self {
+            outlets: TARGETS.map(|target| outlet(target).0),
+        }
+    }
+
     /// Opens the files anew, for whoever has moved them away (logrotate).
     pub(crate) fn reopen(&self) {
         for outlet in &self.outlets {
@@ -137,6 +145,7 @@ struct LogFile {
     path: PathBuf,
     file: File,
     reopen: Arc<AtomicBool>,
+    failing: bool,
 }
 
 impl LogFile {
@@ -146,7 +155,27 @@ impl LogFile {
             path: path.to_owned(),
             file,
             reopen,
+            failing: false,
         })
+    }
+
+    /// Opens the file anew, if that was asked for and not done yet.
+    fn reopen(&mut self) -> io::Result<()> {
+        if self.reopen.swap(false, Ordering::AcqRel) {
+            let opened = append(&self.path).inspect_err(|_| self.reopen.store(true, Ordering::Release));
+            self.file = opened?;
+        }
+        Ok(())
+    }
+
+    /// Says on standard error what is wrong: once, not for each line that is lost.
+    fn complain(&mut self, error: Option<&io::Error>) {
+        let failed_before = std::mem::replace(&mut self.failing, error.is_some());
+        if let Some(error) = error.filter(|_| !failed_before) {
+            let path = self.path.display();
+            tracing::error!(target: "landfall::log", %path, %error,
+                "this log cannot be written or opened anew; trying again with each line");
+        }
     }
 }
 
@@ -156,15 +185,75 @@ fn append(path: &Path) -> io::Result<File> {
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.reopen.swap(false, Ordering::AcqRel)
-            && let Ok(file) = append(&self.path)
-        {
-            self.file = file;
-        }
-        self.file.write(bytes)
+        let reopened = self.reopen();
+        let written = self.file.write(bytes);
+        self.complain(reopened.as_ref().err().or(written.as_ref().err()));
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What is said meanwhile, as on standard error.
+    fn said(work: impl FnOnce()) -> String {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&lines);
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Heard(Arc::clone(&heard)))
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let lines = lines.lock().unwrap();
+        String::from_utf8(lines.clone()).unwrap()
+    }
+
+    struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Heard {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_said_once() {
+        let said = said(|| {
+            let mut log = LogFile::open(Path::new("/dev/full"), Arc::default()).unwrap();
+            for _ in 0..3 {
+                log.write_all(b"line\n").unwrap_err();
+            }
+        });
+        assert_eq!(said.matches("cannot be written").count(), 1, "{said}");
+        assert!(said.contains("/dev/full"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_anew_is_said_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (logs, away) = (folder.path().join("logs"), folder.path().join("away"));
+        std::fs::create_dir(&logs).unwrap();
+        let asked = Arc::new(AtomicBool::new(false));
+        let said = said(|| {
+            let mut log = LogFile::open(&logs.join("access.log"), Arc::clone(&asked)).unwrap();
+            log.write_all(b"1\n").unwrap();
+            std::fs::rename(&logs, &away).unwrap();
+            asked.store(true, Ordering::Release);
+            log.write_all(b"2\n").unwrap();
+            std::fs::create_dir(&logs).unwrap();
+            log.write_all(b"3\n").unwrap();
+        });
+        assert_eq!(said.matches("opened anew").count(), 1, "{said}");
+        let read = |folder: &Path| std::fs::read_to_string(folder.join("access.log")).unwrap();
+        assert_eq!((read(&away).as_str(), read(&logs).as_str()), ("1\n2\n", "3\n"));
     }
 }

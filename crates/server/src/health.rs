@@ -64,13 +64,18 @@ impl Health {
     }
 }
 
-/// Looks for something that is not there: a store that can say so works. Why it cannot stays in the log.
+/// Looks for something that is not there: a store that is in its place and can say so works. Why it cannot stays in
+/// the log.
 async fn ask(store: &dyn Store) -> Result<(), String> {
     let Ok(repository) = ASKED.parse() else {
         return Ok(());
     };
     let target = Target::Tag(Tag::latest());
-    match tokio::time::timeout(PATIENCE, store.stat_manifest(&repository, &target)).await {
+    let asked = async {
+        store.check().await?;
+        store.stat_manifest(&repository, &target).await
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) if error.is_not_found() => Ok(()),
         Ok(Err(error)) => {

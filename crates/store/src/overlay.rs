@@ -181,6 +181,13 @@ impl Store for Overlay {
         self.writable.is_some()
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        for layer in &self.layers {
+            layer.check().await?;
+        }
+        Ok(())
+    }
+
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError> {
         first_found!(&self.layers, layer => layer.stat_blob(repository, digest).await, StoreError::blob(digest))
     }

@@ -104,6 +104,11 @@ pub trait Store: Send + Sync + 'static {
     /// The length in bytes of a blob that the repository holds.
     async fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64, StoreError>;
 
+    /// Whether the store is where it was: a disk that is no longer mounted looks like a store that holds nothing.
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// A blob that the repository holds.
     async fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<Content, StoreError>;
 

@@ -8,6 +8,8 @@ mod request;
 mod scrubbing;
 mod socket;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod told;
 mod work;
 

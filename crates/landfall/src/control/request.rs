@@ -56,6 +56,24 @@ pub(crate) enum Request {
     },
 }
 
+impl Request {
+    /// Whether this may change what can be pulled.
+    pub(super) fn changes_content(&self) -> bool {
+        match self {
+            Self::Retain { dry_run, .. } | Self::Collect(Collect { dry_run, .. }) => !dry_run,
+            Self::Scrub(Scrub {
+                heal_from,
+                quarantine,
+                ..
+            }) => *quarantine || !heal_from.is_empty(),
+            Self::Undo { .. } | Self::Restore { .. } => true,
+            Self::Trash | Self::Why { .. } | Self::Wanted | Self::Forget { .. } | Self::History { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// Which moment of a tag is meant.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,9 @@ use crate::failure::Failure;
 const NAME: &str = "control.sock";
 /// Bytes of a request. It is a few words.
 const MAX_REQUEST: u64 = 64 * 1024;
+/// How long work waits for a listener that reads nothing (a pager, a stopped shell): a collection under way keeps the
+/// next one from beginning.
+const LISTENS: Duration = Duration::from_secs(300);
 
 /// One line of an answer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +69,7 @@ pub(crate) fn listen(root: &Path, workshop: Arc<Workshop>) -> io::Result<()> {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of descriptors, most likely: they come back.
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             };
             if is_ours(&stream) {
@@ -105,10 +109,7 @@ async fn answer(stream: UnixStream, workshop: Arc<Workshop>) {
     };
     let (items, mut found) = mpsc::channel(64);
     let work = tokio::spawn(async move { perform(&workshop, request, items).await });
-    // Work that was asked for is finished also when nobody listens any more: the channel is drained to its end.
-    while let Some(item) = found.recv().await {
-        let _ = send(&mut to, &Line::Item(item)).await;
-    }
+    pass_on(&mut found, &mut to, LISTENS).await;
     let last = match work.await {
         Ok(Ok(done)) => Line::Done {
             exit: done.exit as u8,
@@ -124,6 +125,22 @@ async fn answer(stream: UnixStream, workshop: Arc<Workshop>) {
         },
     };
     let _ = send(&mut to, &last).await;
+}
+
+/// Passes on what is found. Work that was asked for is finished also when nobody listens any more: the channel is
+/// drained to its end.
+async fn pass_on(found: &mut mpsc::Receiver<Value>, to: &mut OwnedWriteHalf, patience: Duration) {
+    let mut listens = true;
+    while let Some(item) = found.recv().await {
+        if listens {
+            let sent = tokio::time::timeout(patience, send(to, &Line::Item(item))).await;
+            listens = matches!(sent, Ok(Ok(())));
+        }
+    }
+    if !listens {
+        // Half a line must not be followed by another.
+        let _ = to.shutdown().await;
+    }
 }
 
 async fn send(to: &mut OwnedWriteHalf, line: &Line) -> io::Result<()> {
@@ -166,4 +183,24 @@ pub(super) async fn ask(
         }
     }
     Err(broken(&"it went away"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_reads_nothing_does_not_hold_the_work_up() {
+        let (_reads_nothing, ours) = UnixStream::pair().unwrap();
+        let (_, mut to) = ours.into_split();
+        let (items, mut found) = mpsc::channel(1);
+        let work = async move {
+            for _ in 0..100 {
+                items.send(Value::from("x".repeat(64 * 1024))).await.unwrap();
+            }
+        };
+        let passed_on = pass_on(&mut found, &mut to, Duration::from_millis(50));
+        let both = async { tokio::join!(work, passed_on) };
+        tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use landfall_oci::Reference;
 use landfall_server::Wanted;
 use landfall_server::wanted::image_list;
-use landfall_store::{CollectOptions, DirectoryStore, RetentionRule};
+use landfall_store::{CollectOptions, DirectoryStore, RetentionRule, Store};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 
@@ -23,6 +23,10 @@ use crate::human;
 pub(crate) struct Workshop {
     pub(crate) store: Arc<DirectoryStore>,
     pub(crate) wanted: Wanted,
+    /// What the directory is served together with.
+    pub(crate) below: Vec<Arc<dyn Store>>,
+    /// Whether nothing of the directory may be changed.
+    pub(crate) read_only: bool,
     policy: RwLock<Policy>,
 }
 
@@ -52,13 +56,17 @@ impl Workshop {
         Self {
             store,
             wanted,
+            below: Vec::new(),
+            read_only: false,
             policy: RwLock::new(policy),
         }
     }
 
     /// What holds now.
     pub(crate) fn policy(&self) -> Policy {
-        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
+        policy.collect.below.clone_from(&self.below);
+        policy
     }
 
     /// From now on this holds.
@@ -93,6 +101,12 @@ pub(super) async fn perform(
     request: Request,
     items: Sender<Value>,
 ) -> Result<Done, Failure> {
+    if workshop.read_only && request.changes_content() {
+        return Err(Failure::new(
+            Exit::Local,
+            "the server that has this directory was started with --read-only: nothing is changed; stop it to do this",
+        ));
+    }
     match request {
         Request::Retain { rules, dry_run } => collecting::retain(workshop, rules, dry_run, items).await,
         Request::Collect(asked) => collecting::collect(workshop, &asked, items).await,

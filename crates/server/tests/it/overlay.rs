@@ -39,3 +39,26 @@ async fn an_image_can_be_built_upon_one_of_the_layer_below() {
     let tags = scene.get("/v2/alpine/tags/list").await.json();
     assert_eq!(tags["tags"], serde_json::json!(["v1", "v2"]));
 }
+
+/// A disk that is no longer mounted.
+#[tokio::test]
+async fn a_directory_that_is_gone_is_not_ready() {
+    let below = tempfile::tempdir().unwrap();
+    let upper: Arc<dyn Store> = Arc::new(directory(below.path()).await);
+    let lower = tempfile::tempdir().unwrap();
+    let lower: Arc<dyn Store> = Arc::new(suite::Frozen(Arc::new(directory(lower.path()).await)));
+    let store: Arc<dyn Store> = Arc::new(Overlay::new(vec![lower, upper]).unwrap());
+    for is_there in [true, false] {
+        if !is_there {
+            std::fs::rename(below.path().join("repos"), below.path().join("away")).unwrap();
+        }
+        // What was asked a moment ago is remembered: each registry asks anew.
+        let scene = Scene {
+            registry: Arc::new(Registry::new(Arc::clone(&store), RegistryOptions::default())),
+            store: Arc::clone(&store),
+            root: tempfile::tempdir().unwrap(),
+        };
+        let status = scene.get("/readyz").await.status;
+        assert_eq!(status, if is_there { 200 } else { 503 });
+    }
+}

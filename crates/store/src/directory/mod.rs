@@ -332,6 +332,10 @@ impl Store for DirectoryStore {
         }
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        self.with(|inner| inner.check_in_place()).await
+    }
+
     async fn stat_manifest(
         &self,
         repository: &Repository,

@@ -13,6 +13,8 @@ use crate::failure::Failure;
 pub(super) struct Content {
     pub(super) store: Arc<dyn Store>,
     pub(super) directory: Option<Arc<DirectoryStore>>,
+    /// What else it is served with.
+    pub(super) mounted: Vec<Arc<dyn Store>>,
 }
 
 impl Content {
@@ -36,12 +38,17 @@ impl Content {
             },
             None => None,
         };
+        let mounted = layers.clone();
         layers.extend(directory.clone().map(|directory| directory as Arc<dyn Store>));
         let store = match layers.len() {
             1 => layers.remove(0),
             _ => Arc::new(Overlay::new(layers).map_err(setup)?),
         };
-        Ok(Self { store, directory })
+        Ok(Self {
+            store,
+            directory,
+            mounted,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ type Contradiction = (&'static str, fn(&Settings) -> bool, &'static str);
 const NEEDS_BOTH: &str = "a certificate needs its key: give both --tls-cert and --tls-key";
 const ONLY_ONE: &str = "only one of --tls-cert, --tls-self-signed and --plain-http can be had";
 
-const ALL: [Contradiction; 8] = [
+const ALL: [Contradiction; 9] = [
     (
         "tls-cert",
         |set| set.tls_cert.is_some() && set.tls_key.is_none(),
@@ -45,6 +45,12 @@ const ALL: [Contradiction; 8] = [
         "--client-ca needs TLS: --tls-self-signed DIR, or --tls-cert and --tls-key",
     ),
     (
+        "client-ca",
+        |set| set.client_ca.is_some() && !is_closed(set),
+        "--client-ca alone would let everybody do everything, also without a certificate: add --client-cert-required, \
+         or --rules FILE that say who may do what",
+    ),
+    (
         "tls-name",
         |set| !set.tls_name.is_empty() && set.tls_self_signed.is_none(),
         "--tls-name is for a certificate made by --tls-self-signed",
@@ -53,6 +59,10 @@ const ALL: [Contradiction; 8] = [
 
 fn is_plain(set: &Settings) -> bool {
     set.plain_http == Some(true)
+}
+
+fn is_closed(set: &Settings) -> bool {
+    set.htpasswd.is_some() || set.rules.is_some() || set.client_cert_required == Some(true)
 }
 
 /// The key of the first contradiction, and what to say about it.

@@ -159,6 +159,10 @@ mod tests {
             ("root = \"/srv\"\nimmutable = [\"prod\"]\n", ":2:"),
             ("root = \"/srv\"\ngc-every = \"soon\"\n", ":2:12: "),
             ("root = \"/srv\"\ntls-cert = \"x\"\n", "--tls-key"),
+            (
+                "root = \"/srv\"\ntls-self-signed = \"t\"\nclient-ca = \"x\"\n",
+                "--client-cert-required",
+            ),
         ] {
             let (_folder, path) = file(text);
             let failure = Settings::default().over_file(Some(&path)).unwrap_err();

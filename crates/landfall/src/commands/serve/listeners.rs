@@ -10,19 +10,19 @@ use crate::failure::Failure;
 /// Its socket, and the file that it is sent.
 const FILES_PER_CONNECTION: usize = 2;
 
-/// What a service manager hands over. To be asked for once.
+/// What a service manager hands over; to be asked before anything else opens files.
 pub(super) fn handed() -> Result<Vec<TcpListener>, Failure> {
     inherited_listeners(|name| std::env::var_os(name)).map_err(setup)
 }
 
-/// Where the registry will be reached: what was handed over goes before what was set.
+/// Where the registry will be reached: on what was handed over, else on what is set.
 pub(super) fn addresses(settings: &Settings, handed: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
     match handed {
         [] => Ok(vec![settings.listen()]),
-        handed => handed
-            .iter()
-            .map(|socket| socket.local_addr().map_err(setup))
-            .collect(),
+        handed => {
+            let addresses: Result<_, _> = handed.iter().map(TcpListener::local_addr).collect();
+            addresses.map_err(setup)
+        }
     }
 }
 
@@ -79,5 +79,19 @@ fn limits(settings: &Settings) -> Limits {
             .max_connections_per_client
             .unwrap_or(default.max_connections_per_client),
         ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_was_handed_over_says_where_it_listens() {
+        let settings = Settings::default();
+        assert_eq!(addresses(&settings, &[]).unwrap(), [settings.listen()]);
+        let handed = TcpListener::bind("127.0.0.2:0").unwrap();
+        let at = handed.local_addr().unwrap();
+        assert_eq!(addresses(&settings, &[handed]).unwrap(), [at]);
     }
 }

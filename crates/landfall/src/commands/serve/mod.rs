@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use landfall_net::server::{Manager, Security, Server};
 use landfall_server::{Access, Metrics, Registry, RegistryOptions, Wanted, serve, serve_status};
-use landfall_store::DirectoryStore;
+use landfall_store::{DirectoryStore, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -39,6 +39,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         return Ok(Exit::Complete);
     }
     listeners::make_room(&settings);
+    let handed = listeners::handed()?;
     // A signal that comes before this ends the program at once; after it, the server drains.
     let mut signals = Signals::new()?;
     let manager = Arc::new(Manager::new(std::env::var_os("NOTIFY_SOCKET")).map_err(setup)?);
@@ -48,9 +49,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     ] {
         path.as_deref().map(|path| write(&logs, path)).transpose()?;
     }
-    let handed = listeners::handed()?;
-    let addresses = listeners::addresses(&settings, &handed)?;
-    let security = security::security(&settings, &addresses).await?;
+    let security = security::security(&settings, &listeners::addresses(&settings, &handed)?).await?;
     let scheme = if matches!(security, Security::Plain) {
         "http"
     } else {
@@ -68,7 +67,16 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     let registry = Arc::new(Registry::new(content.store, options));
     let server = listeners::registry(&settings, handed, security).await?;
     let status = listeners::status(&settings).await?;
-    let workshop = look_after(&settings, content.directory, wanted, &metrics)?;
+    let workshop = match content.directory {
+        Some(directory) => Some(look_after(
+            directory,
+            content.mounted,
+            wanted,
+            &settings,
+            &metrics,
+        )?),
+        None => None,
+    };
     if let Some(control) = &control {
         tokio::spawn(Arc::clone(control).watch());
     }
@@ -92,21 +100,24 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         .map(|()| Exit::Complete)
 }
 
-/// The directory's upkeep, on schedule and for whoever asks for it over its socket.
+/// Looks after the directory, on a schedule and when asked to over its socket.
 fn look_after(
-    settings: &Settings,
-    directory: Option<Arc<DirectoryStore>>,
+    directory: Arc<DirectoryStore>,
+    mounted: Vec<Arc<dyn Store>>,
     wanted: Wanted,
+    settings: &Settings,
     metrics: &Metrics,
-) -> Result<Option<Arc<Workshop>>, Failure> {
-    let (Some(root), Some(store)) = (&settings.root, directory) else {
-        return Ok(None);
-    };
-    let workshop = Arc::new(Workshop::new(store, wanted, upkeep::policy(settings)?));
-    control::listen(root, Arc::clone(&workshop))
-        .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+) -> Result<Arc<Workshop>, Failure> {
+    let mut workshop = Workshop::new(directory, wanted, upkeep::policy(settings)?);
+    workshop.below = mounted;
+    workshop.read_only = settings.read_only.unwrap_or_default();
+    let workshop = Arc::new(workshop);
+    if let Some(root) = &settings.root {
+        control::listen(root, Arc::clone(&workshop))
+            .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+    }
     upkeep::start(&workshop, settings, metrics);
-    Ok(Some(workshop))
+    Ok(workshop)
 }
 
 fn options(settings: &Settings, access: Access, wanted: &Wanted) -> RegistryOptions {

@@ -16,7 +16,7 @@ pub(super) struct Reload {
     /// What was typed: it wins over the file again.
     pub(super) typed: Settings,
     pub(super) file: Option<PathBuf>,
-    /// What the program was started with.
+    /// What the server was started with: what only a start takes up is compared with this.
     pub(super) started_with: Settings,
     pub(super) access: Option<Arc<AccessControl>>,
     pub(super) workshop: Option<Arc<Workshop>>,
@@ -35,7 +35,13 @@ impl Reload {
             tracing::error!(target: "landfall::reload", %error, "the old rights stay in force");
         }
         match self.settings().await {
-            Ok(()) => tracing::info!(target: "landfall::reload", "reloaded"),
+            Ok(late) => {
+                if !late.is_empty() {
+                    let keys = late.join(", ");
+                    tracing::warn!(target: "landfall::reload", %keys, "changed in the file; takes effect at the next start");
+                }
+                tracing::info!(target: "landfall::reload", "reloaded");
+            }
             Err(failure) => {
                 tracing::error!(target: "landfall::reload", %failure, "the old settings stay in force");
             }
@@ -43,19 +49,46 @@ impl Reload {
         self.manager.ready();
     }
 
-    async fn settings(&self) -> Result<(), Failure> {
+    /// Takes up what can be; gives the keys that wait for a start.
+    async fn settings(&self) -> Result<Vec<String>, Failure> {
         let (typed, file) = (self.typed.clone(), self.file.clone());
         let read = tokio::task::spawn_blocking(move || typed.over_file(file.as_deref()));
         let new = read.await.map_err(super::setup)??;
         if let Some(workshop) = &self.workshop {
+            let policy = upkeep::policy(&new)?;
             workshop.store.set_immutable(new.immutable.clone());
-            workshop.set_policy(upkeep::policy(&new)?);
+            workshop.set_policy(policy);
         }
-        let left = new.needs_restart(&self.started_with);
-        if !left.is_empty() {
-            let keys = left.join(", ");
-            tracing::warn!(target: "landfall::reload", %keys, "changed in the file; takes effect at the next start");
+        Ok(new.needs_restart(&self.started_with))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_for_a_start_is_said_each_time_until_it_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serve.toml");
+        let write = |rest: &str| std::fs::write(&path, format!("root = \"/srv\"\n{rest}")).unwrap();
+        write("");
+        let reload = Reload {
+            typed: Settings::default(),
+            file: Some(path.clone()),
+            started_with: Settings::default().over_file(Some(&path)).unwrap(),
+            access: None,
+            workshop: None,
+            logs: Logs::off(),
+            manager: Arc::default(),
+        };
+        write("read-only = true\ngc-grace = \"2h\"\n");
+        for _ in 0..2 {
+            assert_eq!(reload.settings().await.unwrap(), ["read-only"]);
         }
-        Ok(())
+        write("");
+        assert!(reload.settings().await.unwrap().is_empty());
+        write("listen = 1\n");
+        reload.settings().await.unwrap_err();
     }
 }

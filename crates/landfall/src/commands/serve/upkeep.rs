@@ -29,13 +29,13 @@ pub(super) fn policy(settings: &Settings) -> Result<Policy, Failure> {
     })
 }
 
-/// Keeps the directory clean for as long as the program runs.
+/// Keeps the directory clean for as long as the program runs, unless it is to be left as it is.
 pub(super) fn start(workshop: &Arc<Workshop>, settings: &Settings, metrics: &Metrics) {
     let ran = Arc::new(Ran::default());
     let shown = Arc::clone(&ran);
     metrics.register(move |text| shown.show(text));
     let every = settings.gc_every.map_or(EVERY, |age| age.0);
-    if every.is_zero() {
+    if every.is_zero() || workshop.read_only {
         return;
     }
     let workshop = Arc::clone(workshop);

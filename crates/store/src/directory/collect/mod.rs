@@ -136,7 +136,7 @@ impl Inner {
     }
 
     /// An unmounted disk looks like a store in which nothing is needed.
-    fn check_in_place(&self) -> Result<(), StoreError> {
+    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
         for path in [self.layout.marker(), self.layout.repositories()] {
             fs::metadata(&path).map_err(StoreError::io("find", &path))?;
         }
