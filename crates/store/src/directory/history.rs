@@ -63,7 +63,7 @@ impl Inner {
     /// Removes the oldest lines, so that there is room for one more.
     pub(super) fn make_room_in_history(&self, repository: &Repository, tag: &Tag) -> Result<(), StoreError> {
         let folder = self.layout.history(repository, tag);
-        let (names, _) = names_after(&folder, None, usize::MAX)?.page;
+        let (names, _) = names_after(&folder, None, usize::MAX)?;
         // More than one only where an earlier version let it grow: then a few at a time.
         let excess = (names.len() + 1).saturating_sub(LINES).min(8);
         for name in &names[..excess] {

@@ -19,8 +19,9 @@ use super::names::Names;
 use super::publish::is_absent;
 use crate::StoreError;
 
-/// Memory for all indexes of a store.
-pub(super) const BUDGET: usize = 32 * 1024 * 1024;
+/// Memory for all indexes of a store: a million tags and some, and with it a thousand pulls at once stay below 64 MiB
+/// (scripts/bench-serve).
+pub(super) const BUDGET: usize = 16 * 1024 * 1024;
 /// Folders remembered, with or without an index.
 const MAX_ENTRIES: usize = 1024;
 

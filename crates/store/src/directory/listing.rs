@@ -28,11 +28,14 @@ impl Inner {
         if let Some(page) = indexes.page(folder, after, limit) {
             return Ok(page);
         }
-        let scan = names_after(folder, after, limit)?;
-        if scan.seen > SMALL {
+        // A large folder is read once, for its index, and not once more for the page.
+        if is_large(folder)? {
             indexes.build(folder, |take| each_name(folder, take))?;
+            if let Some(page) = indexes.page(folder, after, limit) {
+                return Ok(page);
+            }
         }
-        Ok(scan.page)
+        names_after(folder, after, limit)
     }
 
     /// The repositories that hold a manifest.
@@ -77,19 +80,24 @@ impl Inner {
     }
 }
 
-/// A folder, read from its first name to its last.
-pub(super) struct Scan {
-    pub(super) page: NamePage,
-    /// Names that the folder has.
-    pub(super) seen: usize,
+/// Whether an index is worth its making; reads no more than that takes.
+fn is_large(folder: &Path) -> Result<bool, StoreError> {
+    let mut seen = 0;
+    each_name(folder, &mut |_| {
+        seen += 1;
+        match seen > SMALL {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(seen > SMALL)
 }
 
-/// A page of a folder. Memory is that of the page, whatever the folder holds.
-pub(super) fn names_after(folder: &Path, after: Option<&str>, limit: usize) -> Result<Scan, StoreError> {
+/// A page of a folder, which is read from its first name to its last. Memory is that of the page, whatever the folder holds.
+pub(super) fn names_after(folder: &Path, after: Option<&str>, limit: usize) -> Result<NamePage, StoreError> {
     let mut smallest = BinaryHeap::new();
-    let (mut more, mut seen) = (false, 0);
+    let mut more = false;
     each_name(folder, &mut |name| {
-        seen += 1;
         if after.is_some_and(|after| name <= after) {
             return ControlFlow::Continue(());
         }
@@ -105,10 +113,7 @@ pub(super) fn names_after(folder: &Path, after: Option<&str>, limit: usize) -> R
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Scan {
-        page: (smallest.into_sorted_vec(), more),
-        seen,
-    })
+    Ok((smallest.into_sorted_vec(), more))
 }
 
 /// The names of a folder, in no order.
@@ -203,7 +208,7 @@ mod tests {
         for name in ["c", "a", "e", "b", "d"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let page = |after, limit| names_after(folder.path(), after, limit).unwrap().page;
+        let page = |after, limit| names_after(folder.path(), after, limit).unwrap();
         assert_eq!(page(None, 2), (vec!["a".into(), "b".into()], true));
         assert_eq!(
             page(Some("b"), 3),

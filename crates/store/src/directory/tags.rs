@@ -242,7 +242,7 @@ impl Inner {
         tag: &Tag,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let folder = self.layout.history(repository, tag);
-        let (names, _) = names_after(&folder, None, usize::MAX)?.page;
+        let (names, _) = names_after(&folder, None, usize::MAX)?;
         Ok(names
             .iter()
             .rev()
