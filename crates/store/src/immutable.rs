@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use landfall_oci::{Repository, Tag};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text::serde_as_text;
 use crate::{Pattern, RuleError};
 
 /// `repository:tag`, both of them patterns: `prod/*:v*`.
@@ -48,18 +48,7 @@ impl FromStr for TagPattern {
     }
 }
 
-impl Serialize for TagPattern {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TagPattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(TagPattern);
 
 #[cfg(test)]
 mod tests {

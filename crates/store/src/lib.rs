@@ -25,6 +25,7 @@ mod stamp;
 mod store;
 #[cfg(feature = "suite")]
 pub mod suite;
+mod text;
 mod upload;
 
 pub use age::Age;
