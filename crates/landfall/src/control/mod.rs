@@ -9,6 +9,7 @@ mod socket;
 mod tests;
 mod told;
 mod work;
+mod workshop;
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ use serde_json::Value;
 
 pub(crate) use self::request::{Collect, Moment, Request, Scrub};
 pub(crate) use self::socket::listen;
-pub(crate) use self::work::{Done, Policy, Workshop, collection_summary, wanted_file};
+pub(crate) use self::work::{Done, collection_summary};
+pub(crate) use self::workshop::{Policy, Workshop, wanted_file};
 use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;
