@@ -7,8 +7,8 @@ use landfall_images::Mapping;
 use landfall_transfer::{LoadOptions, Selection, load};
 
 use super::Context;
-use crate::args::{Load, TargetArgs};
-use crate::connect::{self, Audience};
+use crate::args::{Load, RunArgs, TargetArgs};
+use crate::connect::{self, Audience, Engine};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::summary::Ending;
@@ -34,19 +34,27 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
-    let output = args.run.output.output;
-    let reporter = progress::reporter(output, context.quiet || args.run.dry_run);
+    deliver("load", &engine, options, args.run, context).await
+}
+
+/// Brings images to a registry and tells how it went, for each command (`verb`) that does.
+pub(crate) async fn deliver(
+    verb: &'static str,
+    engine: &Engine,
+    options: LoadOptions,
+    run: RunArgs,
+    context: Context,
+) -> Result<Exit, Failure> {
+    let output = run.output.output;
+    let reporter = progress::reporter(output, context.quiet || run.dry_run);
     let started = Instant::now();
     let report = load(&options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
-    let failed_list = args
-        .run
-        .failed_list
-        .unwrap_or_else(|| PathBuf::from("landfall-load.failed.txt"));
+    let default = || PathBuf::from(format!("landfall-{verb}.failed.txt"));
     Ok(Ending {
-        verb: "load",
+        verb,
         output,
-        failed_list,
+        failed_list: run.failed_list.unwrap_or_else(default),
         elapsed: started.elapsed(),
     }
     .tell(&report))

@@ -1,17 +1,13 @@
 //! `push`: one image from an OCI layout, under the name given.
 
-use std::path::PathBuf;
-use std::time::Instant;
-
-use landfall_transfer::{LoadOptions, Selection, load};
+use landfall_transfer::{LoadOptions, Selection};
 
 use super::Context;
+use super::load::deliver;
 use crate::args::Push;
 use crate::connect::{self, Audience};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::progress;
-use crate::summary::Ending;
 
 pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
     let engine = connect::engine(&args.registry, Audience::Registry(args.target.registry().clone()))?;
@@ -24,20 +20,5 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
-    let output = args.run.output.output;
-    let reporter = progress::reporter(output, context.quiet || args.run.dry_run);
-    let started = Instant::now();
-    let report = load(&options, &engine.client, &engine.hash, &reporter).await?;
-    drop(reporter);
-    let failed_list = args
-        .run
-        .failed_list
-        .unwrap_or_else(|| PathBuf::from("landfall-push.failed.txt"));
-    Ok(Ending {
-        verb: "push",
-        output,
-        failed_list,
-        elapsed: started.elapsed(),
-    }
-    .tell(&report))
+    deliver("push", &engine, options, args.run, context).await
 }

@@ -12,6 +12,7 @@ mod tags;
 mod tests;
 mod told;
 mod work;
+mod workshop;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ use tokio::net::UnixStream;
 pub(crate) use self::collecting::collection_summary;
 pub(crate) use self::request::{Collect, Moment, Request, Scrub};
 pub(crate) use self::socket::listen;
-pub(crate) use self::work::{Done, Policy, Workshop, wanted_file};
+pub(crate) use self::work::Done;
+pub(crate) use self::workshop::{Policy, Workshop, wanted_file};
 use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -17,7 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::request::Request;
-use super::work::{Done, Workshop, perform};
+use super::work::{Done, perform};
+use super::workshop::Workshop;
 use crate::exit::Exit;
 use crate::failure::Failure;
 

@@ -8,7 +8,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::failure;
 use super::request::Moment;
-use super::work::{Done, Workshop, complete};
+use super::work::{Done, complete};
+use super::workshop::Workshop;
 use crate::exit::Exit;
 use crate::failure::Failure;
 

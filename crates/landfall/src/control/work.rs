@@ -3,81 +3,23 @@
 //! Everything that is found goes out as a JSON object whose `text` is a line for people, so that whoever asked prints
 //! it without knowing what it is.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-
 use landfall_oci::Reference;
-use landfall_server::Wanted;
 use landfall_server::wanted::image_list;
-use landfall_store::{CollectOptions, DirectoryStore, RetentionRule, Store};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 
 use super::request::Request;
+use super::workshop::Workshop;
 use super::{collecting, scrubbing, tags};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::human;
-
-/// What upkeep works with.
-pub(crate) struct Workshop {
-    pub(crate) store: Arc<DirectoryStore>,
-    pub(crate) wanted: Wanted,
-    /// What the directory is served together with.
-    pub(crate) below: Vec<Arc<dyn Store>>,
-    /// Whether nothing of the directory may be changed.
-    pub(crate) read_only: bool,
-    policy: RwLock<Policy>,
-}
-
-/// What holds where a request says nothing.
-#[derive(Clone, Default)]
-pub(crate) struct Policy {
-    pub(crate) collect: CollectOptions,
-    pub(crate) retention: Vec<RetentionRule>,
-}
 
 /// How a piece of work ended.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) exit: Exit,
     pub(crate) summary: Value,
-}
-
-impl Workshop {
-    /// One for a directory that no server has open.
-    pub(crate) async fn open(root: &Path, store: DirectoryStore) -> Result<Self, Failure> {
-        let wanted = Wanted::open(&wanted_file(root)).await.map_err(local)?;
-        Ok(Self::new(Arc::new(store), wanted, Policy::default()))
-    }
-
-    /// One for a store that is open already.
-    pub(crate) fn new(store: Arc<DirectoryStore>, wanted: Wanted, policy: Policy) -> Self {
-        Self {
-            store,
-            wanted,
-            below: Vec::new(),
-            read_only: false,
-            policy: RwLock::new(policy),
-        }
-    }
-
-    /// What holds now.
-    pub(crate) fn policy(&self) -> Policy {
-        let mut policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
-        policy.collect.below.clone_from(&self.below);
-        policy
-    }
-
-    /// From now on this holds.
-    pub(crate) fn set_policy(&self, policy: Policy) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
-    }
-}
-
-/// Where a directory's list of missing images lies.
-pub(crate) fn wanted_file(root: &Path) -> PathBuf {
-    root.join("wanted.json")
 }
 
 pub(super) fn local(error: impl std::fmt::Display) -> Failure {

@@ -135,19 +135,20 @@ impl Htpasswd {
             .is_some_and(|until| Instant::now() < *until)
     }
 
-    /// Computes the hash, also for a name that nobody has.
+    /// Computes the hash, also for a name that nobody has, once it is this one's turn and `admit` lets it.
     pub(super) async fn verify(
         &self,
         verifier: &Verifier,
         name: &str,
         password: Password,
+        admit: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let known = self.users.get(name).map(|user| &user.hash);
         let Some(hash) = known.or(self.dummy.as_ref()) else {
             return Ok(false);
         };
         let fingerprint = self.fingerprint(name, &password);
-        let right = verifier.verify(hash.clone(), password).await? && known.is_some();
+        let right = verifier.verify(hash.clone(), password, admit).await? && known.is_some();
         if right {
             self.remember(fingerprint);
         }
@@ -218,7 +219,10 @@ mod tests {
             ("carl", "a:b", false),
             ("carl", "d:d", false),
         ] {
-            let right = users.verify(&verifier, name, password(text)).await.unwrap();
+            let right = users
+                .verify(&verifier, name, password(text), || Ok(()))
+                .await
+                .unwrap();
             assert_eq!(right, expected, "{name}:{text}");
             // Only what was right is remembered.
             assert_eq!(users.remembers(name, &password(text)), expected, "{name}:{text}");
@@ -232,7 +236,12 @@ mod tests {
         let verifier = Verifier::default();
         for name in ["ann", "nobody", ""] {
             let before = verifier.hashes();
-            assert!(!users.verify(&verifier, name, password("wrong")).await.unwrap());
+            assert!(
+                !users
+                    .verify(&verifier, name, password("wrong"), || Ok(()))
+                    .await
+                    .unwrap()
+            );
             assert_eq!(verifier.hashes(), before + 1, "{name}");
         }
     }

@@ -317,16 +317,10 @@ impl AccessControl {
             return Ok(true);
         }
         let client = peer.addr.ip();
-        if let Err(wait) = self.failures.admit(client, Instant::now()) {
-            let seconds = u32::try_from(wait.as_secs())
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
-            return Err(Failure::too_many(
-                "too many wrong log-ins from this address; wait, then try again",
-                seconds,
-            ));
-        }
-        let right = users.verify(&self.verifier, name, password).await?;
+        // Before the queue, so that who must wait takes no place in it; and behind it, for those who came at once.
+        self.failures.look(client, Instant::now()).map_err(too_soon)?;
+        let admit = || self.failures.admit(client, Instant::now()).map_err(too_soon);
+        let right = users.verify(&self.verifier, name, password, admit).await?;
         // Only a password that had to be tried clears the sheet: who knows one cannot wash away guesses at others.
         match right {
             true => self.failures.succeeded(client),
@@ -334,6 +328,14 @@ impl AccessControl {
         }
         Ok(right)
     }
+}
+
+fn too_soon(wait: Duration) -> Failure {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    Failure::too_many(
+        "too many wrong log-ins from this address; wait, then try again",
+        seconds.saturating_add(1),
+    )
 }
 
 /// What is said of a wrong name and of a wrong password alike.

@@ -37,21 +37,41 @@ struct Sheet {
     until: Instant,
 }
 
+impl Sheet {
+    /// Whether there were too many failures, not long ago.
+    fn counts(&self, now: Instant) -> bool {
+        self.failures >= FREE && now < self.last + FORGOTTEN
+    }
+
+    fn check(&self, now: Instant) -> Result<(), Duration> {
+        match self.counts(now) && now < self.until {
+            true => Err(self.until - now),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Failures {
+    /// How long the client has to wait, if it has to; not yet an attempt.
+    pub(super) fn look(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        match clients.get(&client_of(client)) {
+            Some(sheet) => sheet.check(now),
+            None => Ok(()),
+        }
+    }
+
     /// Lets an attempt through, or says how long the client has to wait.
     pub(super) fn admit(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(sheet) = clients.get_mut(&client_of(client)) else {
             return Ok(());
         };
-        if sheet.failures < FREE || sheet.last + FORGOTTEN <= now {
-            return Ok(());
+        sheet.check(now)?;
+        if sheet.counts(now) {
+            // Counted as if it failed until we know better: a crowd does not slip through at once.
+            sheet.until = now + wait_after(sheet.failures);
         }
-        if now < sheet.until {
-            return Err(sheet.until - now);
-        }
-        // Counted as if it failed until we know better: a crowd does not slip through at once.
-        sheet.until = now + wait_after(sheet.failures);
         Ok(())
     }
 

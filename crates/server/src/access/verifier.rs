@@ -33,8 +33,14 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// Compares a password with a hash, after those that came before.
-    pub(super) async fn verify(&self, hash: PasswordHash, password: Password) -> Result<bool, Failure> {
+    /// Compares a password with a hash, after those that came before. `admit` is asked when it is this one's turn:
+    /// what those have found out counts.
+    pub(super) async fn verify(
+        &self,
+        hash: PasswordHash,
+        password: Password,
+        admit: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
         let busy = || Failure::too_many("too many log-ins at once; try again", 2);
         let _turn = Turn::take(&self.waiting).ok_or_else(busy)?;
         let weight = if hash.is_large() { AT_ONCE } else { 1 };
@@ -42,6 +48,7 @@ impl Verifier {
             .acquire_many_owned(weight)
             .await
             .map_err(|_| busy())?;
+        admit()?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
         let work = move || {
             let _permit = permit;
@@ -86,7 +93,10 @@ mod tests {
             .map(|_| Turn::take(&verifier.waiting).unwrap())
             .collect();
         let hash = PasswordHash::parse(&bcrypt::hash("x", 4).unwrap()).unwrap();
-        let refused = verifier.verify(hash, Password("x".into())).await.unwrap_err();
+        let refused = verifier
+            .verify(hash, Password("x".into()), || Ok(()))
+            .await
+            .unwrap_err();
         assert_eq!(refused.status, 429);
         let retry = refused
             .headers

@@ -151,6 +151,25 @@ async fn guesses_are_refused_before_a_hash_is_computed() {
     let_in.expect(200);
 }
 
+#[tokio::test]
+async fn guesses_that_come_at_once_are_guesses_too() {
+    let site = Site::new(&["ann"], CLOSED).await;
+    let wrong = encoded("ann:wrong");
+    let guesses = (0..50).map(|_| site.get(&wrong, "/v2/"));
+    let answers = futures_util::future::join_all(guesses).await;
+    assert!(answers.iter().any(|answer| answer.status == 429));
+    // Five, and those that were under way when the fifth had failed.
+    let tried = site.control.password_hashes();
+    assert!(tried <= 10, "{tried}");
+    // Who is right may come in a crowd.
+    let site = Site::new(&["ann"], CLOSED).await;
+    let right = basic("ann");
+    let log_ins = (0..50).map(|_| site.get(&right, "/v2/"));
+    for answer in futures_util::future::join_all(log_ins).await {
+        answer.expect(200);
+    }
+}
+
 /// The class of X-Forwarded-For trust: a guesser that names another address with each guess.
 #[tokio::test]
 async fn a_guesser_cannot_choose_its_address() {

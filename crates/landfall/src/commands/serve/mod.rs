@@ -43,18 +43,14 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
     // A signal that comes before this ends the program at once; after it, the server drains.
     let mut signals = Signals::new()?;
     let manager = Arc::new(Manager::new(std::env::var_os("NOTIFY_SOCKET")).map_err(setup)?);
-    for (path, write) in [
-        (&settings.access_log, Logs::write_access as fn(&Logs, &_) -> _),
-        (&settings.audit_log, Logs::write_audit),
-    ] {
-        path.as_deref().map(|path| write(&logs, path)).transpose()?;
+    if let Some(path) = &settings.access_log {
+        logs.write_access(path)?;
+    }
+    if let Some(path) = &settings.audit_log {
+        logs.write_audit(path)?;
     }
     let security = security::security(&settings, &listeners::addresses(&settings, &handed)?).await?;
-    let scheme = if matches!(security, Security::Plain) {
-        "http"
-    } else {
-        "https"
-    };
+    let scheme = scheme(&security);
     let content = Content::open(&settings).await?;
     let wanted = wanted(&settings).await?;
     let access = guard::access(&settings).await?;
@@ -118,6 +114,13 @@ fn look_after(
     }
     upkeep::start(&workshop, settings, metrics);
     Ok(workshop)
+}
+
+fn scheme(security: &Security) -> &'static str {
+    match security {
+        Security::Plain => "http",
+        Security::Tls(_) => "https",
+    }
 }
 
 fn options(settings: &Settings, access: Access, wanted: &Wanted) -> RegistryOptions {
