@@ -179,11 +179,11 @@ impl Authorizer {
                 realm,
                 service,
                 scope,
-                ..
-            } => Some((realm, service, scope)),
+                error,
+            } => Some((realm, service, scope, error)),
             _ => None,
         });
-        if let Some((realm, service, scope)) = bearer {
+        if let Some((realm, service, scope, error)) = bearer {
             Realm::check(
                 registry,
                 answered_by,
@@ -198,7 +198,8 @@ impl Authorizer {
             };
             lock(&self.inner.known).insert(registry.clone(), known);
             let wanted = ScopeSet::parse(scope.as_deref().unwrap_or_default());
-            return Ok(self.after_bearer(ticket, &wanted).await);
+            let has_ended = error.as_deref() == Some("invalid_token");
+            return Ok(self.after_bearer(ticket, &wanted, has_ended).await);
         }
         if challenges
             .iter()
@@ -222,7 +223,7 @@ impl Authorizer {
         }
     }
 
-    async fn after_bearer(&self, ticket: &Ticket, wanted: &ScopeSet) -> Verdict {
+    async fn after_bearer(&self, ticket: &Ticket, wanted: &ScopeSet, has_ended: bool) -> Verdict {
         match ticket.kind {
             Kind::RegistryToken => Verdict::GiveUp,
             Kind::Nothing | Kind::Basic => {
@@ -231,9 +232,10 @@ impl Authorizer {
             }
             Kind::Token { id, fresh } => {
                 self.inner.tokens.reject(&ticket.key, id, wanted).await;
-                // A token that was just made for exactly this will not be better the next time.
+                // A token that was just made for exactly this will not be better the next time; unless it was ended in
+                // between, because somebody changed the users. The caller counts its rounds.
                 let is_enough = ticket.key.scopes.covers(wanted);
-                if fresh && is_enough {
+                if fresh && is_enough && !has_ended {
                     Verdict::GiveUp
                 } else {
                     Verdict::Retry

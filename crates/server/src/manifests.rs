@@ -16,6 +16,8 @@ use crate::ns::Candidate;
 use crate::registry::{Call, Registry, first_found};
 use crate::reply::{Body, Builder, Failure, OCI_SUBJECT, OCI_TAG, Reply};
 
+/// Tags that one push may set: each is told in a header of the answer, and clients take no more than a hundred or so.
+const MAX_TAGS: usize = 64;
 /// Above this, hashing and parsing take long enough to be moved off the async threads.
 const CHECKED_IN_PLACE: usize = 16 * 1024;
 
@@ -201,6 +203,13 @@ fn tag_parameters(call: &Call<'_>) -> Result<Vec<Tag>, Failure> {
                 format!("`{text}` is not a tag"),
             )
         })?;
+        if tags.len() == MAX_TAGS {
+            return Err(Failure::new(
+                StatusCode::URI_TOO_LONG,
+                ErrorCode::TagInvalid,
+                format!("a push can set {MAX_TAGS} tags at once"),
+            ));
+        }
         if !tags.contains(&tag) {
             tags.push(tag);
         }

@@ -156,19 +156,28 @@ impl Overlay {
     }
 }
 
-/// Puts sorted pages together into one: each thing once, cut at the limit.
+/// Puts sorted pages together into one: each thing once, cut at the limit, and where the first page ends that has more
+/// behind it: a store may end a page before the limit.
 fn merge<T>(pages: Vec<Listing<T>>, limit: usize, key: impl Fn(&T) -> String) -> Listing<T> {
     let mut more = false;
+    let mut end: Option<String> = None;
     let mut items: Vec<(String, T)> = Vec::new();
     for page in pages {
         more |= page.more;
+        let last = page.items.last().filter(|_| page.more).map(&key);
+        end = match (end, last) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
         items.extend(page.items.into_iter().map(|item| (key(&item), item)));
     }
     // Stable: of two with one key, that of the upper layer stays.
     items.sort_by(|a, b| a.0.cmp(&b.0));
     items.dedup_by(|later, earlier| later.0 == earlier.0);
-    more |= items.len() > limit;
+    let all = items.len();
+    items.retain(|(key, _)| end.as_ref().is_none_or(|end| key <= end));
     items.truncate(limit);
+    more |= items.len() < all;
     Listing {
         items: items.into_iter().map(|(_, item)| item).collect(),
         more,

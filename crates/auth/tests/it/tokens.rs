@@ -249,7 +249,7 @@ async fn tokens_are_renewed_before_their_end() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once_and_widened_to_what_is_wanted() {
+async fn a_refused_token_is_renewed_and_widened_to_what_is_wanted() {
     let count = AtomicUsize::new(0);
     let case = case(basic(), TokenOptions::default(), move |_| {
         reply(
@@ -260,11 +260,18 @@ async fn a_refused_token_is_renewed_once_and_widened_to_what_is_wanted() {
     })
     .await;
     let fresh = case.login(PULL).await.unwrap();
-    let same = format!(r#"{CHALLENGE},scope="{PULL}",error="invalid_token""#);
+    let plain = format!(r#"{CHALLENGE},scope="{PULL}""#);
     assert_eq!(
-        case.refused(&fresh, &same).await.unwrap(),
+        case.refused(&fresh, &plain).await.unwrap(),
         Verdict::GiveUp,
         "a new one would be no better"
+    );
+    let same = format!(r#"{CHALLENGE},scope="{PULL}",error="invalid_token""#);
+    let fresh = case.ticket(PULL).await.unwrap();
+    assert_eq!(
+        case.refused(&fresh, &same).await.unwrap(),
+        Verdict::Retry,
+        "it was ended between its making and its use"
     );
     case.ticket(PULL).await.unwrap();
     let old = case.ticket(PULL).await.unwrap();

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use landfall_oci::{Descriptor, Digest, MediaType, RawManifest, Repository, Tag, Target, View};
+use landfall_oci::{
+    Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, RawManifest, Repository, Tag, Target, View,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,10 @@ use super::collect::leases::{Guard, Key};
 use super::layout::parse_file_name;
 use super::publish::if_present;
 use crate::{Listing, Page, StoreError};
+
+/// Referrers that are read together: a page ends where it would no longer fit into a manifest, so that memory is bounded
+/// whatever annotations they have.
+const REFERRERS_AT_ONCE: usize = 64;
 
 /// What a repository knows of one of its manifests. A tag is a hard link to this.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -227,17 +233,25 @@ impl Inner {
     ) -> Result<Listing<Descriptor>, StoreError> {
         let folder = self.layout.referrers(repository, subject);
         let mut after = page.after.map(|text| text.replacen(':', "-", 1));
-        let mut items = Vec::new();
+        let mut items: Vec<Descriptor> = Vec::new();
+        let mut bytes = 0;
         loop {
             // One more than wanted, so that `more` is true only when something follows.
-            let wanted = page.limit.saturating_add(1) - items.len();
+            let wanted = (page.limit.saturating_add(1) - items.len()).min(REFERRERS_AT_ONCE);
             let (names, more) = self.names_in(&folder, after.as_deref(), wanted)?;
             after = names.last().cloned();
             for name in names.iter().filter(|name| parse_file_name(name).is_some()) {
                 let descriptor: Option<Descriptor> = read_record(&folder.join(name))?;
-                items.extend(descriptor.filter(|found| {
+                let Some(found) = descriptor.filter(|found| {
                     artifact_type.is_none_or(|wanted| found.artifact_type.as_deref() == Some(wanted))
-                }));
+                }) else {
+                    continue;
+                };
+                bytes += weight(&found);
+                if bytes > MAX_MANIFEST_BYTES && !items.is_empty() {
+                    return Ok(Listing { items, more: true });
+                }
+                items.push(found);
             }
             if !more || items.len() > page.limit {
                 break;
@@ -247,6 +261,14 @@ impl Inner {
         items.truncate(page.limit);
         Ok(Listing { items, more })
     }
+}
+
+/// Bytes that a descriptor takes in a list, about: its annotations are what can be large.
+fn weight(descriptor: &Descriptor) -> usize {
+    let annotations = descriptor.annotations.iter();
+    256 + annotations
+        .map(|(key, value)| key.len() + value.len())
+        .sum::<usize>()
 }
 
 /// Reads a JSON record; `None` where there is none. One that cannot be read (a damaged disk) counts as none: it

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use landfall_oci::Repository;
-use landfall_store::{DirectoryStore, Expected, Page, Store, suite};
+use bytes::Bytes;
+use landfall_oci::{Algorithm, RawManifest, Repository};
+use landfall_store::{DirectoryStore, Expected, Overlay, Page, PutManifest, Store, Unchecked, suite};
 
 use crate::open;
 
@@ -111,4 +112,59 @@ async fn repositories_appear_and_vanish() {
     let before = catalog(&store, None, 9).await;
     drop(store);
     assert_eq!(catalog(&open(root.path()).await, None, 9).await, before);
+}
+
+/// Annotations may be as large as a manifest: a page of a thousand must not be read into memory whole.
+#[tokio::test]
+async fn a_page_of_heavy_referrers_ends_early_and_nothing_is_lost() {
+    let (upper_root, lower_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let repository: Repository = "a".parse().unwrap();
+    let (subject, mut expected) = (suite::blob("subject").0, Vec::new());
+    let mut layers: Vec<Arc<dyn Store>> = Vec::new();
+    for (layer, root) in [&upper_root, &lower_root].into_iter().enumerate() {
+        let store = open(root.path()).await;
+        for number in 0..5 {
+            let text = serde_json::json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [],
+                "subject": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": subject, "size": 1},
+                "annotations": {"number": format!("{layer}/{number}"), "text": "x".repeat(1_500_000)},
+            });
+            let bytes = Bytes::from(serde_json::to_vec(&text).unwrap());
+            let digest = landfall_hash::digest(Algorithm::Sha256, &bytes);
+            let manifest = RawManifest::new(None, digest, bytes).unwrap();
+            let put = PutManifest {
+                manifest: &manifest,
+                tags: &[],
+                unchecked: Unchecked::None,
+            };
+            store.put_manifest(&repository, put).await.unwrap();
+            expected.push(digest.to_string());
+        }
+        layers.push(match layer {
+            0 => Arc::new(store),
+            _ => Arc::new(suite::Frozen(Arc::new(store))),
+        });
+    }
+    expected.sort();
+    let overlay = Overlay::new(layers).unwrap();
+    let (mut found, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
+    loop {
+        let page = Page {
+            after: after.as_deref(),
+            limit: 1000,
+        };
+        let listing = overlay
+            .referrers(&repository, &subject, None, page)
+            .await
+            .unwrap();
+        assert!((1..=4).contains(&listing.items.len()), "{}", listing.items.len());
+        found.extend(listing.items.iter().map(|found| found.digest.to_string()));
+        if !listing.more {
+            break;
+        }
+        after = found.last().cloned();
+    }
+    assert_eq!(found, expected);
 }

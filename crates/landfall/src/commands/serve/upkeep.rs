@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use landfall_server::Metrics;
 use landfall_server::metrics::Exposition;
-use landfall_store::{CollectOptions, Collected, DirectoryOptions};
+use landfall_store::{CollectOptions, Collected, DirectoryOptions, StoreError};
 
 use super::Settings;
 use crate::control::{Policy, Workshop, collection_summary};
@@ -14,6 +14,9 @@ use crate::failure::Failure;
 
 /// How often garbage is collected when nobody says.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// The first time comes sooner, for servers that are started every day.
+const FIRST: Duration = Duration::from_secs(3600);
 
 /// What upkeep goes by.
 pub(super) fn policy(settings: &Settings) -> Result<Policy, Failure> {
@@ -40,8 +43,10 @@ pub(super) fn start(workshop: &Arc<Workshop>, settings: &Settings, metrics: &Met
     }
     let workshop = Arc::clone(workshop);
     tokio::spawn(async move {
+        let mut wait = every.min(FIRST);
         loop {
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(wait).await;
+            wait = every;
             match once(&workshop).await {
                 Ok(collected) => ran.add(&collected),
                 Err(failure) => {
@@ -115,10 +120,14 @@ async fn once(workshop: &Workshop) -> Result<Collected, Failure> {
     }
     let options = policy.collect;
     let keep_trash = options.keep_trash;
-    let collected = store
-        .collect(options, Arc::new(()))
-        .await
-        .map_err(crate::control::failure)?;
+    let collected = match store.collect(options, Arc::new(())).await {
+        // Somebody collects by hand at this moment.
+        Err(StoreError::Conflict { reason }) => {
+            tracing::info!(target: "landfall::upkeep", reason, "the collection is left to another one");
+            return Ok(Collected::default());
+        }
+        done => done.map_err(crate::control::failure)?,
+    };
     let summary = collection_summary(&collected, false, keep_trash);
     tracing::info!(target: "landfall::upkeep", uploads, summary = summary["text"].as_str().unwrap_or_default(), "collection");
     Ok(collected)
