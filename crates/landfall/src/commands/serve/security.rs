@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use landfall_net::server::{ClientAuthority, Security, TlsFiles};
 use landfall_server::self_signed;
 
 use super::{Settings, setup};
 use crate::failure::Failure;
+
+/// How often a certificate of our own is looked at: it lasts for two years, and is made anew within the last of them.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// TLS from files, self-signed, or none: on loopback by default, elsewhere only when asked for.
 /// `addresses` are those that are really listened on.
@@ -26,9 +30,9 @@ pub(super) async fn security(settings: &Settings, addresses: &[SocketAddr]) -> R
         return Ok(files(certificate.clone(), key.clone()));
     }
     if let Some(folder) = &settings.tls_self_signed {
-        let made = self_signed(folder, &names(settings, addresses))
-            .await
-            .map_err(setup)?;
+        let names = names(settings, addresses);
+        let made = self_signed(folder, &names).await.map_err(setup)?;
+        tokio::spawn(keep_fresh(folder.clone(), names));
         return Ok(files(made.certificate, made.key));
     }
     let elsewhere = addresses.iter().find(|address| !address.ip().is_loopback());
@@ -38,6 +42,16 @@ pub(super) async fn security(settings: &Settings, addresses: &[SocketAddr]) -> R
             "{address} can be reached from elsewhere: use --tls-self-signed DIR, or --tls-cert and --tls-key, or say \
              --plain-http"
         ))),
+    }
+}
+
+/// Makes the certificate anew when its end comes near, for servers that run for years; the listener sees the new file.
+async fn keep_fresh(folder: PathBuf, names: Vec<String>) {
+    loop {
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+        if let Err(error) = self_signed(&folder, &names).await {
+            tracing::error!(%error, folder = %folder.display(), "the certificate cannot be made anew");
+        }
     }
 }
 
