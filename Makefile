@@ -14,7 +14,7 @@ demo:
 ## scripts/peers).
 ## Tests that need a real program live in modules called `peers`.
 test: test-fast
-	$(CARGO) test --package landfall --test it -- soak::
+	$(CARGO) test --workspace --test it -- soak::
 	scripts/peers
 	$(CARGO) test --workspace --tests -- peers::
 
