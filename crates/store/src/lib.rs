@@ -16,11 +16,13 @@ mod extent;
 mod foreign;
 mod history;
 mod immutable;
+mod nested;
 mod observer;
 mod overlay;
 mod pattern;
 mod retention;
 mod scrubbing;
+mod smallest;
 mod stamp;
 mod store;
 #[cfg(feature = "suite")]

@@ -1,6 +1,5 @@
 //! Listings in byte order, a page at a time, from directories that come in no order.
 
-use std::collections::BinaryHeap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,6 +9,8 @@ use landfall_oci::Repository;
 use super::Inner;
 use super::index::{NamePage, Take, has_manifests};
 use super::publish::if_present;
+use crate::nested::{self, Visit};
+use crate::smallest::Smallest;
 use crate::{Listing, Page, StoreError};
 
 /// Folders and catalogs with fewer entries are read as they are.
@@ -95,25 +96,12 @@ fn is_large(folder: &Path) -> Result<bool, StoreError> {
 
 /// A page of a folder, which is read from its first name to its last. Memory is that of the page, whatever the folder holds.
 pub(super) fn names_after(folder: &Path, after: Option<&str>, limit: usize) -> Result<NamePage, StoreError> {
-    let mut smallest = BinaryHeap::new();
-    let mut more = false;
+    let mut smallest = Smallest::new(after, limit);
     each_name(folder, &mut |name| {
-        if after.is_some_and(|after| name <= after) {
-            return ControlFlow::Continue(());
-        }
-        if smallest.len() < limit {
-            smallest.push(name.to_owned());
-        } else {
-            more = true;
-            if let Some(mut largest) = smallest.peek_mut()
-                && *name < **largest
-            {
-                name.clone_into(&mut largest);
-            }
-        }
+        smallest.offer(name);
         ControlFlow::Continue(())
     })?;
-    Ok((smallest.into_sorted_vec(), more))
+    Ok(smallest.finish())
 }
 
 /// The names of a folder, in no order.
@@ -131,58 +119,21 @@ fn each_name(folder: &Path, take: &mut Take<'_>) -> Result<(), StoreError> {
 }
 
 /// Walks the repositories behind `after` in byte order of their full names, until `visit` breaks.
-///
-/// `a-b` sorts between `a` and `a/b`, so a folder's own name and what lies below it are two entries.
 pub(super) fn walk(
     root: &Path,
     after: Option<&str>,
-    visit: &mut dyn FnMut(Repository) -> Result<ControlFlow<()>, StoreError>,
+    visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
-    descend(root, "", after, visit)
-}
-
-fn descend(
-    folder: &Path,
-    prefix: &str,
-    after: Option<&str>,
-    visit: &mut dyn FnMut(Repository) -> Result<ControlFlow<()>, StoreError>,
-) -> Result<ControlFlow<()>, StoreError> {
-    let Some(entries) = if_present(fs::read_dir(folder), "list", folder)? else {
-        return Ok(ControlFlow::Continue(()));
+    let names = |prefix: &str, take: &mut dyn FnMut(&str)| {
+        each_name(&root.join(prefix), &mut |name| {
+            // What begins with `_` is a record of the repository above.
+            if !name.starts_with('_') && name.parse::<Repository>().is_ok() {
+                take(name);
+            }
+            ControlFlow::Continue(())
+        })
     };
-    let mut steps = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(StoreError::io("list", folder))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if name.starts_with('_') || name.parse::<Repository>().is_err() {
-            continue;
-        }
-        let full = format!("{prefix}{name}");
-        let below = format!("{full}/");
-        // A subtree that ends before the page begins need not be opened.
-        if after.is_none_or(|after| after < below.as_str() || after.starts_with(&below)) {
-            steps.push(below);
-        }
-        if after.is_none_or(|after| full.as_str() > after) {
-            steps.push(full);
-        }
-    }
-    steps.sort_unstable();
-    for step in steps {
-        let flow = match step.strip_suffix('/') {
-            Some(name) => descend(&folder.join(&name[prefix.len()..]), &step, after, visit)?,
-            None => match step.parse() {
-                Ok(repository) => visit(repository)?,
-                Err(_) => ControlFlow::Continue(()),
-            },
-        };
-        if flow.is_break() {
-            return Ok(flow);
-        }
-    }
-    Ok(ControlFlow::Continue(()))
+    nested::walk(&names, after, visit)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use landfall_oci::{Algorithm, Digest, Repository, Tag, Target};
 
-use super::smallest::Smallest;
 use super::{Found, Tree, blob_file, folders, walk};
+use crate::smallest::Smallest;
 use crate::{Beneath, Extent, Listing, Page, Stamp, StoreError};
 
 /// Where the layout may begin below the folder that was named.

@@ -6,7 +6,6 @@
 
 mod distribution;
 mod referrers;
-mod smallest;
 mod walk;
 mod zot;
 

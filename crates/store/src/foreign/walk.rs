@@ -1,16 +1,13 @@
-//! Repositories in byte order of their full names, from nested folders that come in no order.
-//!
-//! Every folder whose name can be part of a repository's is gone through; no link is followed. `a-b` sorts between
-//! `a` and `a/b`, so a folder's own name and what lies below it are two entries.
+//! The repositories of a foreign tree, a page at a time. Every folder whose name can be part of a repository's is gone
+//! through; no link is followed.
 
 use std::ops::ControlFlow;
 
 use landfall_oci::{Algorithm, Repository};
 
 use super::folders;
+use crate::nested::walk;
 use crate::{Beneath, Listing, Page, StoreError};
-
-type Visit<'a> = dyn FnMut(Repository) -> Result<ControlFlow<()>, StoreError> + 'a;
 
 /// The page of those names for which `is_one` says yes.
 pub(super) fn page(
@@ -19,7 +16,8 @@ pub(super) fn page(
     is_one: &dyn Fn(&Repository) -> Result<bool, StoreError>,
 ) -> Result<Listing<Repository>, StoreError> {
     let mut items = Vec::new();
-    let flow = descend(root, "", page.after, &mut |repository| {
+    let names = |prefix: &str, take: &mut dyn FnMut(&str)| names(root, prefix, take);
+    let flow = walk(&names, page.after, &mut |repository| {
         if !is_one(&repository)? {
             return Ok(ControlFlow::Continue(()));
         }
@@ -35,14 +33,8 @@ pub(super) fn page(
     })
 }
 
-/// Goes through the folders below `prefix`, which is empty or ends with `/`.
-fn descend(
-    root: &Beneath,
-    prefix: &str,
-    after: Option<&str>,
-    visit: &mut Visit<'_>,
-) -> Result<ControlFlow<()>, StoreError> {
-    let mut steps = Vec::new();
+/// The folders below a prefix whose names can be part of a repository's.
+fn names(root: &Beneath, prefix: &str, take: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
     for name in folders(root, prefix)? {
         let name = name?;
         // `_manifests` and `.uploads` are the programs' own; anything else that is no name is somebody's mistake.
@@ -50,30 +42,14 @@ fn descend(
             continue;
         }
         let full = format!("{prefix}{name}");
-        if full.parse::<Repository>().is_err() {
-            tracing::warn!(path = %root.join(&full).display(), "is not the name of a repository: left out");
-            continue;
-        }
-        let below = format!("{full}/");
-        // A subtree that ends before the page begins need not be opened.
-        if after.is_none_or(|after| after < below.as_str() || after.starts_with(&below)) {
-            steps.push(below);
-        }
-        if after.is_none_or(|after| full.as_str() > after) {
-            steps.push(full);
+        match full.parse::<Repository>() {
+            Ok(_) => take(&name),
+            Err(_) => {
+                tracing::warn!(path = %root.join(&full).display(), "is not the name of a repository: left out");
+            }
         }
     }
-    steps.sort_unstable();
-    for step in steps {
-        let flow = match step.parse() {
-            Ok(repository) => visit(repository)?,
-            Err(_) => descend(root, &step, after, visit)?,
-        };
-        if flow.is_break() {
-            return Ok(flow);
-        }
-    }
-    Ok(ControlFlow::Continue(()))
+    Ok(())
 }
 
 /// `blobs/sha256` of a layout: thousands of files, not a repository.

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 /// Keeps the `limit` smallest of what is offered, behind a mark.
-pub(super) struct Smallest<'a> {
+pub(crate) struct Smallest<'a> {
     after: Option<&'a str>,
     limit: usize,
     kept: BinaryHeap<String>,
@@ -11,7 +11,7 @@ pub(super) struct Smallest<'a> {
 }
 
 impl<'a> Smallest<'a> {
-    pub(super) fn new(after: Option<&'a str>, limit: usize) -> Self {
+    pub(crate) fn new(after: Option<&'a str>, limit: usize) -> Self {
         Self {
             after,
             limit,
@@ -20,7 +20,7 @@ impl<'a> Smallest<'a> {
         }
     }
 
-    pub(super) fn offer(&mut self, name: &str) {
+    pub(crate) fn offer(&mut self, name: &str) {
         if self.after.is_some_and(|after| name <= after) {
             return;
         }
@@ -37,7 +37,7 @@ impl<'a> Smallest<'a> {
     }
 
     /// What was kept, sorted, and whether something was left out.
-    pub(super) fn finish(self) -> (Vec<String>, bool) {
+    pub(crate) fn finish(self) -> (Vec<String>, bool) {
         (self.kept.into_sorted_vec(), self.more)
     }
 }
