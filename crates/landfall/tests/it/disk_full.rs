@@ -84,7 +84,10 @@ fn child() {
     assert_eq!(deleted.status, 202, "{deleted}");
     let gc = ["gc", "--root", root, "--grace", "0", "--keep-trash", "0"];
     let told = place.landfall(&gc).ok();
-    assert!(told.contains("3 files"), "{told}");
+    // Small blobs of the image that was refused may have come before the refusal: they go as well.
+    let manifest_file = format!("file       {digest}");
+    assert!(told.contains(&manifest_file), "{told}");
+    assert!(told.contains("removed: 0 manifests"), "{told}");
     // With room, pushes work again without a restart, also on a directory that was opened while it was full.
     std::fs::remove_file(disk.join("filler")).unwrap();
     place.push("other", &serving.name("team/app:2")).ok();
