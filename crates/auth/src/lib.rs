@@ -15,7 +15,6 @@ mod helper;
 mod keyring;
 mod realm;
 mod scope;
-mod secret;
 mod tokens;
 
 pub use authorizer::{Authorizer, Ticket, Verdict};
@@ -25,5 +24,6 @@ pub use environment::Environment;
 pub use error::AuthError;
 pub use keyring::Keyring;
 pub use scope::{Action, ScopeSet};
-pub use secret::Secret;
 pub use tokens::TokenOptions;
+
+pub use landfall_oci::Secret;

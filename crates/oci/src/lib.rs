@@ -15,6 +15,7 @@ mod manifest;
 mod media_type;
 mod platform;
 mod reference;
+mod secret;
 pub mod tar;
 
 pub use descriptor::{Annotations, Descriptor, annotation};
@@ -26,3 +27,4 @@ pub use platform::{Platform, PlatformError, PlatformSet};
 pub use reference::{
     DOCKER_HUB, Reference, ReferenceError, Registry, Repository, Tag, Target, apply_default_tag,
 };
+pub use secret::Secret;

@@ -1,0 +1,12 @@
+//! Messages about a user's file: which file, which place in it, what is wrong there, and what to do.
+//!
+//! Text in, values out: nothing here reads a file or knows what is being checked.
+
+mod diagnostic;
+mod source;
+mod span;
+pub mod yaml;
+
+pub use diagnostic::{Diagnostic, Edit, Fix, Label, Severity};
+pub use source::{Place, Source, Sources};
+pub use span::{SourceId, Span, Spanned};

@@ -1,0 +1,1 @@
+//! What touches a node: writing its certs.d, asking its endpoints.

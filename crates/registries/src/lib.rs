@@ -1,0 +1,13 @@
+//! What a node will do to pull an image: registries.yaml, hosts.toml and their relatives, read with their places,
+//! explained attempt by attempt, proven, and rendered for every runtime. Pure: it reads text and returns values.
+
+pub mod go;
+pub mod k3s;
+pub mod registries_yaml;
+pub mod wharfie;
+
+mod attempt;
+mod material;
+
+pub use attempt::{Attempt, Because, Presented, TlsUse};
+pub use material::{Auth, Loss, Rewrite, Tls};
