@@ -4,6 +4,7 @@
 pub mod net;
 pub mod path;
 pub mod quote;
+pub mod regex;
 pub mod url;
 
 mod escape;
