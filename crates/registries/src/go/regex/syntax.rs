@@ -82,7 +82,7 @@ pub(super) struct Parser<'a> {
     pub(super) escapes: Vec<Escape>,
     pub(super) since: u8,
     ranges: usize,
-    pub(super) tables: HashMap<String, Option<(ClassUnicode, bool)>>,
+    pub(super) tables: HashMap<String, Option<unicode::Named>>,
 }
 
 type Result<T> = std::result::Result<T, RegexError>;
