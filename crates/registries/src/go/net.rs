@@ -185,3 +185,52 @@ pub fn is_localhost(host: &str) -> bool {
 pub fn is_loopback(host: &str) -> bool {
     parse_addr(host).is_ok_and(|(ip, zone)| zone.is_empty() && ip.to_canonical().is_loopback())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Go 1.26 answered.
+    #[test]
+    fn localhost_is_what_go_takes_for_it() {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1",
+            "127.9.9.9:1",
+            "::1",
+            "[::1]:5000",
+            "::ffff:127.0.0.1",
+            "localhost:",
+        ] {
+            assert!(is_localhost(host), "{host}");
+        }
+        for host in [
+            "Localhost",
+            "localhost.",
+            "127.0.0.01",
+            "127.1",
+            "[::1]",
+            "::1%lo",
+            "[::1%lo]:1",
+            "128.0.0.1",
+            "::2",
+            "",
+            ":5000",
+            "localhost:1:2",
+        ] {
+            assert!(!is_localhost(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn host_and_port_are_split_as_go() {
+        assert_eq!(split_host_port("h:1"), Some(("h", "1")));
+        assert_eq!(split_host_port("[::1]:"), Some(("::1", "")));
+        for text in [
+            "h", "::1", "[::1]", "[::1]]:1", "[[::1]:1", "h]:1", "[h:1", "h:[1",
+        ] {
+            assert_eq!(split_host_port(text), None, "{text}");
+        }
+    }
+}

@@ -142,3 +142,55 @@ fn unescape_one<'a>(rest: &'a str, mark: char, out: &mut Vec<u8>) -> Option<&'a 
 fn push_char(out: &mut Vec<u8>, c: char) {
     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Go 1.26 printed.
+    #[test]
+    fn quotes_as_go() {
+        for (text, quoted) in [
+            ("", r#""""#),
+            ("a\"\\`'", r#""a\"\\`'""#),
+            (
+                "\x07\x08\x0c\n\r\t\x0b\0\x1b\x7f",
+                r#""\a\b\f\n\r\t\v\x00\x1b\x7f""#,
+            ),
+            ("é\u{301}漢😀", "\"é\u{301}漢😀\""),
+            (
+                "\u{85}\u{a0}\u{ad}\u{200b}\u{3000}\u{feff}",
+                r#""\u0085\u00a0\u00ad\u200b\u3000\ufeff""#,
+            ),
+            ("\u{10ffff}\u{e000}", r#""\U0010ffff\ue000""#),
+            // U+1C89 is a letter since Unicode 16, which Go does not know yet.
+            ("\u{1c89}", r#""\u1c89""#),
+        ] {
+            assert_eq!(quote(text), quoted);
+        }
+        assert_eq!(quote_bytes(b"%\xc3a"), r#""%\xc3a""#);
+    }
+
+    #[test]
+    fn unquotes_as_go() {
+        let read = |literal| unquote(literal).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        for (literal, text) in [
+            (r#""a\t\x41\101\u00e9\U0001F600\"""#, Some("a\tAAé😀\"")),
+            ("`a\\t\r`", Some("a\\t")),
+            ("'a'", Some("a")),
+            ("''", Some("")),
+            ("'ab'", None),
+            (r#""\'""#, None),
+            (r#""\ud800""#, None),
+            (r#""\400""#, None),
+            ("\"a\nb\"", None),
+            (r#""a"b""#, None),
+            ("a", None),
+            ("\"", None),
+            ("", None),
+        ] {
+            assert_eq!(read(literal).as_deref(), text, "{literal}");
+        }
+        assert_eq!(unquote(r#""\xff""#), Some(vec![0xff]));
+    }
+}

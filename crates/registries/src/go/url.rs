@@ -383,3 +383,6 @@ pub fn encode_query(pairs: &[(&str, &str)]) -> String {
     let pair = |(key, value): &(&str, &str)| format!("{}={}", query_escape(key), query_escape(value));
     sorted.iter().map(pair).collect::<Vec<_>>().join("&")
 }
+
+#[cfg(test)]
+mod tests;
