@@ -58,6 +58,8 @@ pub struct Behaviour {
     pub basic_needs_credentials: bool,
     /// An error status of the GET that stands in for a HEAD without a digest is an error (2.3).
     pub get_status_checked: bool,
+    /// `registry.configs.*.tls` is read (1.x).
+    pub legacy_tls: bool,
     /// A refused token is thrown away and asked for again once (2.1).
     pub token_again: bool,
 }
@@ -133,6 +135,7 @@ impl Release {
             },
             basic_needs_credentials: self >= Self::V1_7,
             get_status_checked: newest_budget,
+            legacy_tls: self < Self::V2_0,
             token_again: self >= Self::V2_1,
         }
     }

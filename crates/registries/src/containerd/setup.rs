@@ -6,6 +6,7 @@ use super::choose::{self, Choice, Source};
 use super::credentials::Credential;
 use super::endpoint::{Endpoint, Fault};
 use super::files::FileState;
+use super::legacy::{self, Compiled, Legacy};
 use super::log::LogLine;
 use super::place::Place;
 use super::release::{Behaviour, Release};
@@ -28,8 +29,10 @@ pub struct Setup {
     pub flavour: Flavour,
     /// Which release of it.
     pub behaviour: Behaviour,
-    /// The roots of `config_path`.
+    /// The roots of `config_path`. With none, [`Self::legacy`] holds, even when there is nothing in it.
     pub roots: Vec<CertsD>,
+    /// `registry.mirrors` and `registry.configs.*.tls`.
+    pub legacy: Legacy,
     /// `registry.configs.*.auth`.
     pub credentials: Vec<Credential>,
     /// A credential of `docker.io` counts for registry-1.docker.io (K3s v1.31.11, v1.32.7, v1.33.3 and later).
@@ -50,6 +53,7 @@ impl Setup {
             flavour,
             behaviour: Release::V2_4.behaviour(),
             roots: Vec::new(),
+            legacy: Legacy::default(),
             credentials: Vec::new(),
             docker_io_alias: false,
             files: BTreeMap::new(),
@@ -67,6 +71,8 @@ pub struct Containerd {
     places: BTreeMap<(usize, String), Place>,
     nowhere: Place,
     implied: Place,
+    legacy: Compiled,
+    refusal: Option<Fault>,
 }
 
 /// The hosts of one registry.
@@ -100,6 +106,8 @@ impl Containerd {
             }
         }
         Self {
+            legacy: Compiled::new(&setup),
+            refusal: legacy::refusal(&setup),
             setup,
             places,
             nowhere: Place::bare(Source::NoDirectory),
@@ -113,8 +121,24 @@ impl Containerd {
         &self.setup
     }
 
+    /// Why the CRI plugin does not load with this configuration, so that the node pulls and runs nothing.
+    #[must_use]
+    pub fn refusal(&self) -> Option<LogLine> {
+        let fault = self.refusal.as_ref()?;
+        Some(LogLine::new(fault.text.clone(), fault.span))
+    }
+
     /// The hosts of a registry, in order.
     pub(super) fn hosts(&self, registry: &str) -> Hosts {
+        let mut hosts = match self.setup.roots.is_empty() {
+            true => legacy::hosts(&self.setup, &self.legacy, registry),
+            false => self.hosts_of_directory(registry),
+        };
+        hosts.fault = self.refusal.clone().or(hosts.fault);
+        hosts
+    }
+
+    fn hosts_of_directory(&self, registry: &str) -> Hosts {
         let (candidates, taken) = choose::choose(&self.setup.roots, registry, self.setup.windows);
         let place = match taken {
             None => &self.nowhere,
