@@ -32,6 +32,8 @@ pub(super) struct Endpoint {
     pub(super) span: Option<Span>,
     pub(super) tls_span: Option<Span>,
     pub(super) capabilities_span: Option<Span>,
+    /// It stands for `server`, or would.
+    pub(super) server: bool,
     /// It has a client, and with it an authorizer, of its own.
     pub(super) own_client: bool,
     /// Nothing but the defaults: neither a host's key nor `server` says where it is.
@@ -60,6 +62,7 @@ impl Endpoint {
             span: None,
             tls_span: None,
             capabilities_span: None,
+            server: false,
             own_client: false,
             implicit: true,
             fault: None,
