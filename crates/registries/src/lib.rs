@@ -2,6 +2,7 @@
 //! explained attempt by attempt, proven, and rendered for every runtime. Pure: it reads text and returns values.
 
 pub mod go;
+pub mod intent;
 pub mod k3s;
 pub mod registries_yaml;
 pub mod wharfie;
