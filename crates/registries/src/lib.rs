@@ -5,6 +5,7 @@ pub mod go;
 pub mod intent;
 pub mod k3s;
 pub mod registries_yaml;
+pub mod runtimes;
 pub mod wharfie;
 
 mod attempt;
