@@ -1,0 +1,3 @@
+//! What yaml.v2 makes of a scalar.
+
+pub(super) const LONG: &str = "tag:yaml.org,2002:";
