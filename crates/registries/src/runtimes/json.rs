@@ -59,16 +59,12 @@ impl Walk<'_> {
         let first = self.peek();
         let start = self.at;
         let kind = match first {
-            b'{' => Kind::Mapping(self.pairs()),
-            b'[' => Kind::Sequence(self.items()),
+            b'{' => Kind::Mapping(self.pairs().into()),
+            b'[' => Kind::Sequence(self.items().into()),
             b'"' => self.string(),
             _ => self.bare(),
         };
-        Node {
-            span: Span::new(self.source, start..self.at),
-            tag: None,
-            kind,
-        }
+        super::tree::node(Span::new(self.source, start..self.at), kind)
     }
 
     fn pairs(&mut self) -> Vec<(Node, Node)> {

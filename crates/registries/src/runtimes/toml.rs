@@ -4,17 +4,18 @@ use landfall_diag::yaml::{Kind, Node, Style};
 use landfall_diag::{Diagnostic, Severity, SourceId, Span};
 use toml::de::{DeTable, DeValue};
 
+use super::tree;
+
 /// Reads a text.
 ///
 /// # Errors
 /// What is wrong and where, as the parser tells it.
 pub(super) fn parse(source: SourceId, text: &str) -> Result<Node, Box<Diagnostic>> {
     match DeTable::parse(text) {
-        Ok(root) => Ok(Node {
-            span: Span::new(source, root.span()),
-            tag: None,
-            kind: table(source, root.get_ref()),
-        }),
+        Ok(root) => Ok(tree::node(
+            Span::new(source, root.span()),
+            table(source, root.get_ref()),
+        )),
         Err(error) => {
             let span = Span::new(source, error.span().unwrap_or(0..0));
             let message = format!("not TOML: {}", error.message().lines().next().unwrap_or_default());
@@ -30,16 +31,12 @@ fn table(source: SourceId, table: &DeTable<'_>) -> Kind {
     let mut pairs: Vec<(Node, Node)> = table
         .iter()
         .map(|(key, value)| {
-            let key_node = Node {
-                span: Span::new(source, key.span()),
-                tag: None,
-                kind: text(key.get_ref().clone().into_owned()),
-            };
-            (key_node, node(source, value))
+            let name = text(key.get_ref().clone().into_owned());
+            (tree::node(Span::new(source, key.span()), name), node(source, value))
         })
         .collect();
     pairs.sort_by_key(|(key, _)| key.span.start);
-    Kind::Mapping(pairs)
+    Kind::Mapping(pairs.into())
 }
 
 fn node(source: SourceId, value: &toml::Spanned<DeValue<'_>>) -> Node {
@@ -49,14 +46,10 @@ fn node(source: SourceId, value: &toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Integer(number) => bare(number.to_string()),
         DeValue::Float(number) => bare(number.to_string()),
         DeValue::Datetime(time) => bare(time.to_string()),
-        DeValue::Array(items) => Kind::Sequence(items.iter().map(|item| node(source, item)).collect()),
+        DeValue::Array(items) => Kind::Sequence(Vec::from_iter(items.iter().map(|item| node(source, item))).into()),
         DeValue::Table(inner) => table(source, inner),
     };
-    Node {
-        span: Span::new(source, value.span()),
-        tag: None,
-        kind,
-    }
+    tree::node(Span::new(source, value.span()), kind)
 }
 
 fn text(text: String) -> Kind {
@@ -71,11 +64,6 @@ fn bare(text: String) -> Kind {
         text,
         style: Style::Plain,
     }
-}
-
-/// A text as TOML's basic string.
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Walker<'_> {
         match &node.kind {
             Kind::Mapping(pairs) => {
                 let mut all: Vec<(Spanned<String>, &Node)> = Vec::new();
-                for (key, value) in pairs {
+                for (key, value) in pairs.iter() {
                     let Some(key) = self.text(key, "a key") else {
                         continue;
                     };
@@ -128,5 +128,17 @@ fn named(node: &Node) -> &'static str {
             style: Style::Plain, ..
         } => "a bare word",
         Kind::Scalar { .. } => "a text in quotes",
+    }
+}
+
+/// A node of a format that has neither tags nor anchors.
+pub(super) fn node(span: Span, kind: Kind) -> Node {
+    Node {
+        span,
+        line: 0,
+        tag: None,
+        anchor: None,
+        alias: None,
+        kind,
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use landfall_diag::{Span, Spanned};
 
 use super::super::file::Losses;
-use super::super::toml::quoted;
 use super::super::{Options, expand, regions};
+use crate::hosts::toml::quoted;
 use crate::intent::{
     Asked, DOCKER_HUB, Endpoint, Intent, Match, Registry, Scheme, Subject, Upstream, canonical_host,
 };
