@@ -28,7 +28,11 @@ pub(super) fn target(server: &Spanned<String>, fields: &Fields) -> Result<Option
         (true, false) => "/v2".to_owned(),
         (false, _) => {
             let clean = path::clean(&url.path);
-            let suffix = if overridden || clean.ends_with("/v2") { "" } else { "/v2" };
+            let suffix = if overridden || clean.ends_with("/v2") {
+                ""
+            } else {
+                "/v2"
+            };
             clean + suffix
         }
     };
@@ -44,7 +48,9 @@ pub(super) fn settings(fields: &Fields, dialect: Dialect) -> Result<HostSettings
     let capabilities = fields.capabilities.as_ref();
     Ok(HostSettings {
         server: fields.server.clone(),
-        capabilities: capabilities.map(|list| self::capabilities(list, dialect)).transpose()?,
+        capabilities: capabilities
+            .map(|list| self::capabilities(list, dialect))
+            .transpose()?,
         ca: fields.ca.as_ref().map(authorities).transpose()?,
         client: fields.client.as_ref().map(clients).transpose()?,
         skip_verify: fields.skip_verify.clone(),
@@ -98,7 +104,10 @@ fn clients(value: &Value) -> Result<Spanned<Vec<ClientPair>>, HostsError> {
             .map(|one| match &one.kind {
                 Kind::String(text) => Ok(alone(text, one.span)),
                 Kind::Array(parts) => pair(parts, one),
-                _ => Err(fault(one.span, format!("invalid type {} for \"client\"", go_type(one)))),
+                _ => Err(fault(
+                    one.span,
+                    format!("invalid type {} for \"client\"", go_type(one)),
+                )),
             })
             .collect::<Result<_, HostsError>>()?,
         Kind::Tables(_) => {
@@ -127,13 +136,18 @@ fn header(key: &str, value: &Value) -> Result<Strings, HostsError> {
         Kind::Array(values) => strings(values),
         _ => {
             let key = crate::go::quote::quote(key);
-            Err(fault(value.span, format!("invalid type {value} for header {key}")))
+            Err(fault(
+                value.span,
+                format!("invalid type {value} for header {key}"),
+            ))
         }
     }
 }
 
 fn dial_timeout(text: Spanned<String>) -> Result<Spanned<String>, HostsError> {
-    let refused = Some(&text.value).filter(|text| !text.is_empty()).and_then(|text| duration::fault(text));
+    let refused = Some(&text.value)
+        .filter(|text| !text.is_empty())
+        .and_then(|text| duration::fault(text));
     match refused {
         Some(words) => Err(fault(text.span, words)),
         None => Ok(text),

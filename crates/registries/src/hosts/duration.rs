@@ -22,7 +22,9 @@ pub(super) fn fault(text: &str) -> Option<String> {
             return invalid();
         }
         rest = &rest[whole + fraction..];
-        let unit = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = rest
+            .find(|c: char| c == '.' || c.is_ascii_digit())
+            .unwrap_or(rest.len());
         match &rest[..unit] {
             "" => return Some(format!("time: missing unit in duration {}", quote(text))),
             "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h" => {}

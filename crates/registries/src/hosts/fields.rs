@@ -54,11 +54,17 @@ pub(super) fn file(table: &Table, dialect: Dialect) -> Result<File, HostsError> 
             let fields = match &host.value.kind {
                 Kind::Table(table) => inner.fields(table, false)?,
                 Kind::Tables(_) => {
-                    return Err(fault(host.value.span, "cannot store an array table in a struct".to_owned()));
+                    return Err(fault(
+                        host.value.span,
+                        "cannot store an array table in a struct".to_owned(),
+                    ));
                 }
                 _ => {
                     let kind = host.value.type_name();
-                    return Err(fault(host.value.span, format!("cannot decode TOML {kind} into {HOST}")));
+                    return Err(fault(
+                        host.value.span,
+                        format!("cannot decode TOML {kind} into {HOST}"),
+                    ));
                 }
             };
             hosts.push((host.key.clone(), fields));
@@ -122,7 +128,10 @@ impl Reader {
         let Kind::Array(values) = &value.kind else {
             return Err(self.mismatch(value, field, "[]string", "string"));
         };
-        let all = values.iter().map(|value| self.string(value, field)).collect::<Result<_, _>>()?;
+        let all = values
+            .iter()
+            .map(|value| self.string(value, field))
+            .collect::<Result<_, _>>()?;
         Ok(Spanned::new(all, value.span))
     }
 

@@ -123,7 +123,11 @@ impl HostSettings {
     pub fn tls_span(&self) -> Option<Span> {
         let ca = self.ca.as_ref().map(|ca| ca.span);
         // An empty list of pairs is as good as none; an empty list of authorities is not.
-        let client = self.client.as_ref().filter(|client| !client.value.is_empty()).map(|c| c.span);
+        let client = self
+            .client
+            .as_ref()
+            .filter(|client| !client.value.is_empty())
+            .map(|c| c.span);
         ca.or(client).or(self.skip_verify.as_ref().map(|skip| skip.span))
     }
 }

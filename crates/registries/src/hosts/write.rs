@@ -59,10 +59,15 @@ fn settings(
     if let Some(time) = &settings.dial_timeout {
         writeln!(f, "{indent}dial_timeout = {}", quoted(&time.value))?;
     }
-    let header = settings.header.iter().map(|(key, values)| (quoted(&key.value), strings(values)));
+    let header = settings
+        .header
+        .iter()
+        .map(|(key, values)| (quoted(&key.value), strings(values)));
     map(f, indent, name, "header", header)?;
-    let rewrite =
-        settings.rewrite.iter().map(|rule| (quoted(&rule.pattern.value), quoted(&rule.replacement.value)));
+    let rewrite = settings
+        .rewrite
+        .iter()
+        .map(|rule| (quoted(&rule.pattern.value), quoted(&rule.replacement.value)));
     map(f, indent, name, "rewrite", rewrite)
 }
 

@@ -45,7 +45,7 @@ impl Base {
         }
     }
 
-    /// Reads a path as the containerd family does once `override_path` holds; nothing and `/` are `/v2`.
+    /// Reads a path as the containerd family does once `override_path` holds: nothing is added to it.
     #[must_use]
     pub fn parse(path: &str) -> Self {
         let path = path.trim_end_matches('/');
@@ -53,7 +53,6 @@ impl Base {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                 Self::V2(rest.trim_start_matches('/').to_owned())
             }
-            None if path.is_empty() => Self::V2(String::new()),
             _ => Self::Verbatim(path.to_owned()),
         }
     }

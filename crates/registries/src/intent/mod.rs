@@ -5,6 +5,7 @@
 //! holds for a host, whoever leads there. Each value knows its place in the file that it was read from.
 
 mod endpoint;
+mod from_yaml;
 mod host;
 mod registry;
 mod rule;
@@ -14,7 +15,8 @@ use landfall_diag::Spanned;
 use crate::{Auth, Tls};
 
 pub use endpoint::{Asked, Base, Endpoint, Header, Scheme};
-pub use host::{DOCKER_HUB, DOCKER_HUB_ENDPOINT, canonical_host};
+pub use from_yaml::from_registries_yaml;
+pub use host::{BLOCKED_HOST, DOCKER_HUB, DOCKER_HUB_ENDPOINT, canonical_host};
 pub use registry::{Match, Registry, Upstream};
 pub use rule::{Rule, RuleKind};
 
@@ -131,5 +133,26 @@ impl Intent {
         self.registries
             .iter()
             .find(|registry| registry.matches.value == Match::Wildcard)
+    }
+
+    /// In the containerd family an `http://` endpoint whose host has TLS settings is asked by HTTPS first, but for
+    /// port 80: says so.
+    pub(crate) fn prefer_tls(&mut self) {
+        for endpoint in self
+            .registries
+            .iter_mut()
+            .flat_map(|registry| &mut registry.endpoints)
+        {
+            if endpoint.scheme != Scheme::Http || endpoint.host.ends_with(":80") {
+                continue;
+            }
+            let host = canonical_host(&endpoint.host);
+            let own =
+                |trust: &&mut Trust| matches!(&trust.subject.value, Subject::Host(known) if known == host);
+            if let Some(trust) = self.trust.iter_mut().find(own) {
+                trust.plain_http = Some(Spanned::new(true, endpoint.span));
+                endpoint.scheme = Scheme::Https;
+            }
+        }
     }
 }

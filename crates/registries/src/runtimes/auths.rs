@@ -180,33 +180,27 @@ pub(super) fn write(intent: &Intent, flavour: Flavour, losses: &mut Losses) -> O
 
 /// The user comes before the token, and the token before what is encoded already: as containerd decides.
 fn entry(auth: &Auth, span: Span, losses: &mut Losses) -> Option<Value> {
-    let password = auth.password.as_ref().map_or("", |password| password.expose());
-    let user = auth.username.as_ref().map_or("", |user| user.as_str());
-    if !user.is_empty() {
-        if let Some(place) = user.contains(':').then(|| auth.username.as_ref()).flatten() {
+    if let Some((user, password)) = auth.user_password() {
+        if user.contains(':') {
             losses.add(
-                place.span,
+                span,
                 "a user with a colon in its name",
                 "`auth` is the base64 of `user:password`, and the first colon ends the user",
                 "use another user",
             );
             return None;
         }
-        return Some(json!({ "auth": STANDARD.encode(format!("{user}:{password}")) }));
+        return Some(json!({ "auth": STANDARD.encode(format!("{user}:{}", password.expose())) }));
     }
     if let Some(token) = auth.identity_token.as_ref().filter(|token| !token.is_empty()) {
         let user = STANDARD.encode(format!("{TOKEN_USER}:"));
         return Some(json!({ "auth": user, "identitytoken": token.expose() }));
     }
-    let encoded = auth.auth.as_ref().filter(|encoded| !encoded.is_empty())?;
-    if decode(encoded.expose()).is_none() {
-        losses.add(
-            span,
-            "a credential",
-            "its `auth` is not the base64 of `user:password`, and no runtime can use it",
-            "write user and password instead",
-        );
-        return None;
-    }
-    Some(json!({ "auth": encoded.expose() }))
+    losses.add(
+        span,
+        "a credential",
+        "it has neither a user nor a token, nor an `auth` that is the base64 of `user:password`: no runtime can use it",
+        "write user and password",
+    );
+    None
 }

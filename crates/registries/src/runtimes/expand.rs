@@ -1,9 +1,11 @@
 //! What several writers do alike: a wildcard written out for the registries that are needed, and the losses that every
 //! format without headers, timeouts and pushes has.
 
+use landfall_diag::Spanned;
+
 use super::Options;
 use super::file::Losses;
-use crate::intent::{Base, Endpoint, Intent, Match, Registry, Scheme, canonical_host};
+use crate::intent::{Base, Endpoint, Intent, Match, Registry, RuleKind, Subject, Upstream, canonical_host};
 
 /// The registries of an intent without its wildcard, which is written out for those of the options instead.
 pub(super) fn wildcard(intent: &Intent, options: &Options, losses: &mut Losses) -> Vec<Registry> {
@@ -97,7 +99,64 @@ pub(super) fn is_own(endpoint: &Endpoint, host: &str) -> bool {
         && endpoint.rewrites.is_empty()
 }
 
-/// Losses for a scheme that a format has no word for.
-pub(super) fn is_plain(endpoint: &Endpoint) -> bool {
-    endpoint.scheme == Scheme::Http
+/// The base of an endpoint whose only rule puts a prefix before every name: the base with that prefix, and no rule.
+/// An endpoint without rules keeps its own; one with others has none.
+pub(super) fn base(endpoint: &Endpoint) -> Option<Base> {
+    match (endpoint.rewrites.as_slice(), &endpoint.base) {
+        ([], base) => Some(base.clone()),
+        ([rule], Base::V2(prefix)) => match &rule.kind {
+            RuleKind::Prefix { from, to } if from.is_empty() => {
+                let to = to.strip_suffix('/')?;
+                Some(Base::V2(match prefix.as_str() {
+                    "" => to.to_owned(),
+                    prefix => format!("{prefix}/{to}"),
+                }))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The registries, and one more for each host that is only spoken of by its trust: in the containerd family a host's
+/// certificates stand in its registry's own entry. Such an entry hides the wildcard's, so it says the same.
+pub(super) fn own_entries(intent: &Intent) -> Vec<Registry> {
+    let mut all = intent.registries.clone();
+    for trust in &intent.trust {
+        let Subject::Host(host) = &trust.subject.value else {
+            continue;
+        };
+        let matches = Match::Exact(host.clone());
+        if all.iter().any(|registry| registry.matches.value == matches) {
+            continue;
+        }
+        let mut registry = match intent.wildcard() {
+            Some(wildcard) => wildcard.clone(),
+            None => Registry {
+                matches: Spanned::new(Match::Wildcard, trust.subject.span),
+                upstream: Spanned::new(Upstream::Allow, trust.subject.span),
+                endpoints: Vec::new(),
+            },
+        };
+        registry.matches = Spanned::new(matches, trust.subject.span);
+        if registry.upstream.value == Upstream::Allow {
+            registry.endpoints.retain(|endpoint| !is_own(endpoint, host));
+        }
+        all.push(registry);
+    }
+    all
+}
+
+/// Losses for networks: only Docker knows them.
+pub(super) fn networks(intent: &Intent, losses: &mut Losses) {
+    for trust in &intent.trust {
+        if let Subject::Network(network) = &trust.subject.value {
+            losses.add(
+                trust.subject.span,
+                format!("that all hosts in `{network}` need not be safe"),
+                "only Docker knows networks",
+                "name the hosts",
+            );
+        }
+    }
 }

@@ -7,13 +7,18 @@
 
 mod auths;
 mod certs_dir;
+pub mod containerd;
+pub mod docker;
 mod expand;
 mod file;
 mod json;
+pub mod nerdctl;
 mod options;
 pub mod podman;
 mod regions;
 mod registries_conf;
+pub mod rke;
+pub mod talos;
 mod toml;
 mod tree;
 

@@ -32,7 +32,10 @@ fn table(source: SourceId, table: &DeTable<'_>) -> Kind {
         .iter()
         .map(|(key, value)| {
             let name = text(key.get_ref().clone().into_owned());
-            (tree::node(Span::new(source, key.span()), name), node(source, value))
+            (
+                tree::node(Span::new(source, key.span()), name),
+                node(source, value),
+            )
         })
         .collect();
     pairs.sort_by_key(|(key, _)| key.span.start);
@@ -46,7 +49,9 @@ fn node(source: SourceId, value: &toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Integer(number) => bare(number.to_string()),
         DeValue::Float(number) => bare(number.to_string()),
         DeValue::Datetime(time) => bare(time.to_string()),
-        DeValue::Array(items) => Kind::Sequence(Vec::from_iter(items.iter().map(|item| node(source, item))).into()),
+        DeValue::Array(items) => {
+            Kind::Sequence(Vec::from_iter(items.iter().map(|item| node(source, item))).into())
+        }
         DeValue::Table(inner) => table(source, inner),
     };
     tree::node(Span::new(source, value.span()), kind)

@@ -10,7 +10,11 @@ impl Parser<'_> {
         let digit = |at: usize| rest.get(at).is_some_and(u8::is_ascii_digit);
         let time = digit(0) && digit(1) && rest.get(2) == Some(&b':');
         let date = (0..4).all(digit) && rest.get(4) == Some(&b'-');
-        if time || date { Ok(self.date()) } else { self.number() }
+        if time || date {
+            Ok(self.date())
+        } else {
+            self.number()
+        }
     }
 
     fn date(&mut self) -> Kind {
@@ -78,7 +82,11 @@ impl Parser<'_> {
             return Err(fail(end, "strings must be quoted"));
         }
         let text = self.take(end);
-        Ok(if float { Kind::Float(text) } else { Kind::Integer(text) })
+        Ok(if float {
+            Kind::Float(text)
+        } else {
+            Kind::Integer(text)
+        })
     }
 
     fn radix(&mut self, sign: usize) -> Scan<Kind> {

@@ -92,7 +92,11 @@ impl Parser<'_> {
     }
 
     pub(super) fn take(&mut self, bytes: usize) -> String {
-        let text = self.text.get(self.at..self.at + bytes).unwrap_or_default().to_owned();
+        let text = self
+            .text
+            .get(self.at..self.at + bytes)
+            .unwrap_or_default()
+            .to_owned();
         self.at += bytes;
         text
     }
@@ -294,9 +298,8 @@ impl Parser<'_> {
 
     fn nested(&mut self) -> Scan<Kind> {
         if self.depth >= DEEPEST {
-            let message = format!(
-                "arrays and inline tables are nested more than the maximum of {DEEPEST} levels deep"
-            );
+            let message =
+                format!("arrays and inline tables are nested more than the maximum of {DEEPEST} levels deep");
             return Err(Fail::new(self.at, 1, message));
         }
         self.depth += 1;

@@ -78,7 +78,10 @@ impl Table {
     /// The value of a key, spelled exactly so.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
+        self.entries
+            .iter()
+            .find(|entry| entry.key.value == key)
+            .map(|entry| &entry.value)
     }
 
     pub(super) fn position(&self, key: &str) -> Option<usize> {

@@ -30,7 +30,7 @@ pub enum Engine {
 #[must_use]
 pub fn read(files: &[InFile<'_>]) -> Import {
     let mut import = Import::default();
-    let (certificates, others): (Vec<_>, Vec<_>) =
+    let (certificates, others): (Vec<InFile<'_>>, Vec<InFile<'_>>) =
         files.iter().partition(|file| file.path.contains("certs.d/"));
     registries_conf::read(&others, &mut import);
     for file in others.iter().filter(|file| file.name().ends_with(".json")) {

@@ -25,6 +25,7 @@ struct Table {
 /// The text of a drop-in.
 pub(in super::super) fn write(intent: &Intent, options: &Options, losses: &mut Losses) -> String {
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+    expand::networks(intent, losses);
     for registry in with_insecure_hosts(intent, &expand::wildcard(intent, options, losses)) {
         let writer = Writer {
             intent,
