@@ -20,6 +20,7 @@ mod push;
 mod range;
 mod request;
 mod session;
+mod site;
 mod source;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use error::{ClientError, Kind, Missing};
 pub use options::ClientOptions;
 pub use pull::BlobStream;
 pub use push::{Ask, Pushed};
+pub use site::Site;
 pub use source::BlobSource;
 
 use session::Place;
@@ -40,6 +42,7 @@ use session::Place;
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    site: Arc<Site>,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,17 @@ impl Client {
                 chunk_bytes: options.chunk_bytes.max(1),
                 always_chunked: options.always_chunked,
             }),
+            site: Arc::default(),
         })
+    }
+
+    /// The same connections, tokens and pace, for hosts that have their API at another place.
+    #[must_use]
+    pub fn through(&self, site: Site) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            site: Arc::new(site),
+        }
     }
 
     /// Fetches a manifest; its digest is computed here, and is the one asked for.
