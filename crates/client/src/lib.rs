@@ -64,7 +64,8 @@ impl Client {
             what: "the set-up of TLS".to_owned(),
             source,
         })?;
-        let authorizer = Authorizer::new(transport.clone(), options.keyring, options.tokens);
+        let authorizer =
+            Authorizer::new(transport.clone(), options.keyring, options.tokens).with_realms(options.realms);
         Ok(Self {
             inner: Arc::new(Inner {
                 transport,
