@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use landfall_client::Site;
+use landfall_client::{Revalidated, Site};
 use landfall_oci::Target;
 
 use crate::fake::{Seen, reply};
@@ -75,4 +75,75 @@ async fn every_request_goes_below_the_prefix_and_names_the_registry() {
     assert_eq!(tokens(), before);
     let last = case.server.seen().pop().unwrap();
     assert_eq!(last.uri.to_string(), "/v2/other/team/app/manifests/1");
+}
+
+/// A front end that knows a tag asks whether it still holds.
+#[tokio::test]
+async fn what_is_known_is_asked_for_by_its_etag_and_told_apart_without() {
+    let body = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let digest = crate::sha256(body.as_bytes());
+    let other = crate::sha256(b"other");
+    let case = Case::new(move |seen: Seen| {
+        let text = digest.to_string();
+        let facts = [
+            ("docker-content-digest", text.as_str()),
+            ("content-type", "application/vnd.oci.image.index.v1+json"),
+            ("content-length", "88"),
+        ];
+        match seen.path().rsplit('/').next() {
+            Some("etag") if seen.header("if-none-match") == Some(&format!("\"{digest}\"")) => {
+                reply(304, &[], "")
+            }
+            Some("gone") => reply(404, &[], ""),
+            Some("down") => reply(503, &[], ""),
+            _ => reply(200, &facts, ""),
+        }
+    })
+    .await;
+    let ask = async |tag: &str, known| {
+        let tag: Target = tag.parse().unwrap();
+        case.client
+            .revalidate(&case.registry, &case.repository, &tag, known)
+            .await
+    };
+    assert_eq!(ask("etag", &digest).await.unwrap(), Revalidated::Same);
+    assert_eq!(ask("plain", &digest).await.unwrap(), Revalidated::Same);
+    let changed = ask("plain", &other).await.unwrap();
+    assert!(matches!(changed, Revalidated::Changed(found) if found.digest == digest));
+    assert_eq!(ask("gone", &digest).await.unwrap(), Revalidated::Gone);
+    assert!(ask("down", &digest).await.is_err());
+}
+
+/// Of a blob that nobody has described, the registry's word is its length, also in the middle and at the end.
+#[tokio::test]
+async fn a_blob_of_any_size() {
+    let blob = noise(300_000);
+    let served = blob.clone();
+    let case = Case::new(move |seen: Seen| {
+        let first = seen
+            .header("range")
+            .map(|range| range[6..].trim_end_matches('-').parse::<usize>().unwrap());
+        let range = |first| format!("bytes {first}-299999/300000");
+        match first {
+            Some(300_000) => reply(416, &[("content-range", "bytes */300000")], ""),
+            Some(first) => reply(206, &[("content-range", &range(first))], served.slice(first..)),
+            None => crate::fake::cut(200, &[], served.slice(..200_000), Some(300_000)),
+        }
+    })
+    .await;
+    let digest = crate::sha256(&blob);
+    for offset in [0, 1, 299_999, 300_000] {
+        let stream = case
+            .client
+            .blob_of_any_size(&case.registry, &case.repository, &digest, offset as u64)
+            .await;
+        let mut stream = stream.unwrap();
+        assert_eq!(stream.size(), 300_000);
+        assert!(collect(&mut stream).await.unwrap() == blob[offset..], "{offset}");
+    }
+    let beyond = case
+        .client
+        .blob_of_any_size(&case.registry, &case.repository, &digest, 400_000)
+        .await;
+    assert!(beyond.is_err());
 }
