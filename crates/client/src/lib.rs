@@ -97,6 +97,12 @@ impl Client {
         }
     }
 
+    /// Where the API of its hosts is.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
     /// Fetches a manifest; its digest is computed here, and is the one asked for.
     ///
     /// # Errors
