@@ -228,7 +228,7 @@ pub(super) fn refusal(setup: &Setup) -> Option<Fault> {
         .map(|mirror| ("mirrors", mirror.span));
     let tls = setup.legacy.tls.first().map(|(_, tls)| ("configs.tls", tls.span));
     let (what, span) = mirror.or(tls.filter(|_| behaviour.legacy_tls))?;
-    let plugin = if behaviour.go_toml_1 {
+    let plugin = if behaviour.legacy_tls {
         "plugin"
     } else {
         "cri image"
