@@ -25,8 +25,9 @@ pub(super) struct Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bad {
     pub(super) at: usize,
-    /// Bytes of the character: it is looked at once all of them are in the block.
-    pub(super) width: usize,
+    /// Bytes of the character: it is looked at once all of them are in the block. `None`: the text ends within
+    /// it, which is noticed when more is wanted.
+    pub(super) width: Option<usize>,
     pub(super) text: &'static str,
 }
 
@@ -53,7 +54,7 @@ impl<'a> Input<'a> {
             .find(|(_, c)| forbidden(*c))
             .map(|(at, c)| Bad {
                 at: start + at,
-                width: c.len_utf8(),
+                width: Some(c.len_utf8()),
                 text: "control characters are not allowed",
             });
         Self {
@@ -94,7 +95,11 @@ impl<'a> Input<'a> {
 
     fn decode_block(&mut self) -> Result<()> {
         let end = self.block_end.min(self.text.len());
-        if let Some(bad) = self.bad.filter(|bad| bad.at + bad.width <= self.block_end) {
+        let is_met = |bad: &Bad| match bad.width {
+            Some(width) => bad.at + width <= self.block_end,
+            None => self.decoded == bad.at,
+        };
+        if let Some(bad) = self.bad.filter(is_met) {
             let width = self.text[bad.at.min(self.text.len())..]
                 .chars()
                 .next()

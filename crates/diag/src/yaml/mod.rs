@@ -4,31 +4,29 @@
 //! (`\/`, `%YAML 1.2`, `[a,:b]`), counts lines in its own way, and stops at the end of the first document.
 //! All of that is rebuilt here, because a node says with those words why it does not start.
 
+mod bytes;
+mod decode;
 mod error;
 mod input;
 mod node;
 mod parser;
 mod resolve;
 mod scanner;
+mod timestamp;
 mod token;
 
+pub use bytes::parse_bytes;
+pub use decode::{Decoded, Decoder, Misfit, Step};
 pub use error::YamlError;
 pub use node::{Document, Kind, Node, Style};
+pub use resolve::{Resolved, is_merge, resolve, short_tag};
 
-use crate::{SourceId, Span};
+use crate::SourceId;
 
 /// Reads the first document of a text.
 ///
 /// # Errors
 /// What yaml.v2 refuses, in its words.
 pub fn parse(source: SourceId, text: &str) -> Result<Document, YamlError> {
-    parser::Parser::new(source, text, None)
-        .document(text.len())
-        .map_err(|problem| YamlError {
-            message: problem.message(),
-            span: Span::new(source, problem.at.clone()),
-            context: problem
-                .began
-                .map(|began| Span::new(source, began..problem.at.start.max(began))),
-        })
+    parser::read(source, text, None)
 }

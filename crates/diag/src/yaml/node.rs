@@ -52,6 +52,10 @@ pub enum Kind {
     Sequence(Arc<Vec<Node>>),
     /// Pairs, in the order of the file, duplicates and merge keys (`<<`) as written.
     Mapping(Arc<Vec<(Node, Node)>>),
+    /// An alias of a list that it stands in itself. yaml.v2 gives up when it needs that.
+    EndlessSequence,
+    /// An alias of a mapping that it stands in itself.
+    EndlessMapping,
 }
 
 /// The first document of a text.
@@ -69,7 +73,7 @@ impl Node {
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Scalar { text, .. } => Some(text),
-            Kind::Sequence(_) | Kind::Mapping(_) => None,
+            _ => None,
         }
     }
 
@@ -78,7 +82,7 @@ impl Node {
     pub fn items(&self) -> Option<&[Self]> {
         match &self.kind {
             Kind::Sequence(items) => Some(items),
-            Kind::Scalar { .. } | Kind::Mapping(_) => None,
+            _ => None,
         }
     }
 
@@ -87,7 +91,7 @@ impl Node {
     pub fn pairs(&self) -> Option<&[(Self, Self)]> {
         match &self.kind {
             Kind::Mapping(pairs) => Some(pairs),
-            Kind::Scalar { .. } | Kind::Sequence(_) => None,
+            _ => None,
         }
     }
 

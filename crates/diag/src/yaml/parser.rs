@@ -7,21 +7,42 @@ use super::error::{Problem, Result, Stage};
 use super::input::{Bad, Mark};
 use super::scanner::Scanner;
 use super::token::{Placed, Token};
-use super::{Document, Kind, Node, Style};
+use super::{Document, Kind, Node, Style, YamlError};
 use crate::{SourceId, Span, Spanned};
 
 /// Deeper than anything that a person wrote; yaml.v2 goes to 10000, but a tree that is torn down by recursion
 /// must not.
 const MAX_DEPTH: usize = 256;
 
+/// Reads the first document. `bad`: why the text ends where it does.
+pub(super) fn read(
+    source: SourceId,
+    text: &str,
+    bad: Option<Bad>,
+) -> std::result::Result<Document, YamlError> {
+    Parser::new(source, text, bad)
+        .document(text.len())
+        .map_err(|problem| YamlError {
+            message: problem.message(),
+            span: Span::new(source, problem.at.clone()),
+            context: problem
+                .began
+                .map(|began| Span::new(source, began..problem.at.start.max(began))),
+        })
+}
+
 /// What an anchor's name stands for.
 enum Anchored {
     /// A list or mapping that is being read; the number tells it from a later one of the same name.
-    Open(usize),
+    Open {
+        number: usize,
+        line: u32,
+        kind: Kind,
+    },
     Done(Node),
 }
 
-pub(super) struct Parser<'a> {
+struct Parser<'a> {
     scanner: Scanner<'a>,
     source: SourceId,
     prefixes: Vec<(String, String)>,
@@ -38,7 +59,7 @@ struct Properties {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(source: SourceId, text: &'a str, bad: Option<Bad>) -> Self {
+    fn new(source: SourceId, text: &'a str, bad: Option<Bad>) -> Self {
         Self {
             scanner: Scanner::new(text, bad),
             source,
@@ -49,7 +70,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(super) fn document(&mut self, length: usize) -> Result<Document> {
+    fn document(&mut self, length: usize) -> Result<Document> {
         self.scanner.peek()?;
         self.scanner.skip();
         let explicit = match &self.scanner.peek()?.token {
@@ -156,25 +177,36 @@ impl<'a> Parser<'a> {
     }
 
     fn alias(&self, name: String, at: std::ops::Range<usize>) -> Result<Node> {
-        let text = match self.anchors.get(&name) {
-            Some(Anchored::Done(node)) => {
-                let mut node = node.clone();
-                node.span = Span::new(self.source, at);
-                node.anchor = None;
-                node.alias = Some(name);
-                return Ok(node);
+        let span = Span::new(self.source, at.clone());
+        match self.anchors.get(&name) {
+            Some(Anchored::Done(node)) => Ok(Node {
+                span,
+                anchor: None,
+                alias: Some(name),
+                ..node.clone()
+            }),
+            Some(Anchored::Open { line, kind, .. }) => {
+                let (line, kind) = (*line, kind.clone());
+                Ok(Node {
+                    span,
+                    line,
+                    tag: None,
+                    anchor: None,
+                    alias: Some(name),
+                    kind,
+                })
             }
-            // yaml.v2 says so later, and only if it needs the value.
-            Some(Anchored::Open(_)) => format!("anchor '{name}' value contains itself"),
-            None => format!("unknown anchor '{name}' referenced"),
-        };
-        Err(Box::new(Problem {
-            stage: Stage::Tree,
-            text,
-            line: 0,
-            at,
-            began: None,
-        }))
+            None => {
+                let text = format!("unknown anchor '{name}' referenced");
+                Err(Box::new(Problem {
+                    stage: Stage::Tree,
+                    text,
+                    line: 0,
+                    at,
+                    began: None,
+                }))
+            }
+        }
     }
 
     fn properties(&mut self) -> Result<Properties> {
@@ -226,13 +258,24 @@ impl<'a> Parser<'a> {
                 self.scanner.skip();
                 Ok(self.finish(properties, at, kind, None))
             }
-            Token::BlockEntry if indentless => {
-                self.collection(properties, at.start, Self::indentless_sequence)
+            Token::BlockEntry if indentless => self.collection(
+                properties,
+                at.start,
+                Kind::EndlessSequence,
+                Self::indentless_sequence,
+            ),
+            Token::FlowSequenceStart => {
+                self.collection(properties, at.start, Kind::EndlessSequence, Self::flow_sequence)
             }
-            Token::FlowSequenceStart => self.collection(properties, at.start, Self::flow_sequence),
-            Token::FlowMappingStart => self.collection(properties, at.start, Self::flow_mapping),
-            Token::BlockSequenceStart if block => self.collection(properties, at.start, Self::block_sequence),
-            Token::BlockMappingStart if block => self.collection(properties, at.start, Self::block_mapping),
+            Token::FlowMappingStart => {
+                self.collection(properties, at.start, Kind::EndlessMapping, Self::flow_mapping)
+            }
+            Token::BlockSequenceStart if block => {
+                self.collection(properties, at.start, Kind::EndlessSequence, Self::block_sequence)
+            }
+            Token::BlockMappingStart if block => {
+                self.collection(properties, at.start, Kind::EndlessMapping, Self::block_mapping)
+            }
             _ if properties.anchor.is_some() || properties.tag.is_some() => {
                 let mut node = self.empty(properties.start);
                 node.span.start = node
@@ -254,12 +297,20 @@ impl<'a> Parser<'a> {
         &mut self,
         properties: Properties,
         start: usize,
+        endless: Kind,
         read: impl FnOnce(&mut Self) -> Result<(Kind, usize)>,
     ) -> Result<Node> {
         self.opened += 1;
         let number = self.opened;
         if let Some(anchor) = &properties.anchor {
-            self.anchors.insert(anchor.value.clone(), Anchored::Open(number));
+            self.anchors.insert(
+                anchor.value.clone(),
+                Anchored::Open {
+                    number,
+                    line: line(properties.start),
+                    kind: endless,
+                },
+            );
         }
         let (kind, end) = read(self)?;
         Ok(self.finish(properties, start..end.max(start), kind, Some(number)))
@@ -283,7 +334,7 @@ impl<'a> Parser<'a> {
         };
         if let Some(anchor) = &node.anchor {
             let taken_over = number.is_some_and(|number| {
-                !matches!(self.anchors.get(&anchor.value), Some(Anchored::Open(open)) if *open == number)
+                !matches!(self.anchors.get(&anchor.value), Some(Anchored::Open { number: open, .. }) if *open == number)
             });
             if !taken_over {
                 self.anchors
