@@ -124,6 +124,7 @@ fn named(node: &Node) -> &'static str {
     match &node.kind {
         Kind::Mapping(_) => "a mapping",
         Kind::Sequence(_) => "a list",
+        Kind::EndlessMapping | Kind::EndlessSequence => "a part of itself",
         Kind::Scalar {
             style: Style::Plain, ..
         } => "a bare word",
