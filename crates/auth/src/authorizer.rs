@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use landfall_net::client::Transport;
 use landfall_oci::{Registry, Repository};
 
-use crate::exchange::{Exchange, basic_header, bearer_header};
+use crate::exchange::{Exchange, Manner, basic_header, bearer_header};
 use crate::realm::Realm;
 use crate::tokens::{Key, Tokens};
 use crate::{AuthError, Challenge, Credential, Found, Keyring, ScopeSet, TokenOptions};
@@ -125,7 +125,13 @@ impl Authorizer {
                     answered_by,
                 }),
             ) => {
-                let realm = Realm::check(registry, &answered_by, &realm, service, &found.credential)?;
+                let realm = Realm::check(
+                    registry.as_str(),
+                    &answered_by,
+                    &realm,
+                    service,
+                    &found.credential,
+                )?;
                 let (header, kind) = self.token(&key, &found, &realm).await?;
                 (Some(header), kind)
             }
@@ -143,10 +149,11 @@ impl Authorizer {
         let fetch = async |scopes: &ScopeSet| {
             let exchange = Exchange {
                 transport: &self.inner.transport,
-                registry: &key.registry,
+                registry: key.registry.as_str(),
                 realm,
                 found,
                 scopes,
+                manner: Manner::Ours,
             };
             let get_first = lock(&self.inner.without_form).contains(&realm.url);
             let issued = exchange.run(get_first).await?;
@@ -185,7 +192,7 @@ impl Authorizer {
         });
         if let Some((realm, service, scope, error)) = bearer {
             Realm::check(
-                registry,
+                registry.as_str(),
                 answered_by,
                 realm,
                 service.clone(),

@@ -22,7 +22,9 @@ pub use challenge::Challenge;
 pub use credential::{Credential, Found};
 pub use environment::Environment;
 pub use error::AuthError;
+pub use exchange::{Exchange, Issued, Manner, basic_header, bearer_header};
 pub use keyring::Keyring;
+pub use realm::Realm;
 pub use scope::{Action, ScopeSet};
 pub use tokens::TokenOptions;
 

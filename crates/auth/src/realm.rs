@@ -5,21 +5,29 @@
 //! then a password goes without TLS only to the registry's own host.
 
 use http::Uri;
-use landfall_oci::Registry;
 
 use crate::{AuthError, Credential};
 
 /// A token server that was found acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Realm {
+pub struct Realm {
     pub(crate) url: Uri,
     pub(crate) service: Option<String>,
 }
 
 impl Realm {
+    /// The token server's URL.
+    #[must_use]
+    pub fn url(&self) -> &Uri {
+        &self.url
+    }
+
     /// Checks the realm of a challenge that `answered_by` (a URL of the registry) gave.
-    pub(crate) fn check(
-        registry: &Registry,
+    ///
+    /// # Errors
+    /// [`AuthError::RealmRefused`].
+    pub fn check(
+        registry: &str,
         answered_by: &Uri,
         realm: &str,
         service: Option<String>,
@@ -71,8 +79,7 @@ mod tests {
     use crate::Secret;
 
     fn check(from: &'static str, realm: &str, credential: &Credential) -> bool {
-        let registry = "reg.example".parse().unwrap();
-        Realm::check(&registry, &Uri::from_static(from), realm, None, credential).is_ok()
+        Realm::check("reg.example", &Uri::from_static(from), realm, None, credential).is_ok()
     }
 
     #[test]

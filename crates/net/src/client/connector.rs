@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::dial::dial;
@@ -19,8 +20,10 @@ use super::error::NetError;
 use super::options::{Proxies, TransportOptions};
 use super::scheme::is_loopback;
 use super::socket::Socket;
-use super::tls::Tls;
+use super::tls::{Tls, agreed};
+use super::trace::TraceEvent;
 use super::tunnel;
+use super::verify::SeenChain;
 
 /// Makes connections for the pool.
 #[derive(Clone)]
@@ -98,7 +101,7 @@ impl Inner {
     }
 
     async fn direct(&self, target: &Target<'_>) -> Result<Link, NetError> {
-        let socket = dial(target.host, target.port, self.options.timeouts.connect).await?;
+        let socket = self.dial(target).await?;
         match target.tls {
             false => Ok(Link::Plain {
                 socket,
@@ -118,14 +121,12 @@ impl Inner {
                 transient: false,
             });
         }
-        let socket = dial(via.host, via.port, self.options.timeouts.connect)
-            .await
-            .map_err(|error| NetError::Proxy {
-                proxy: via.authority.to_owned(),
-                target: target.authority.to_owned(),
-                reason: error.to_string(),
-                transient: error.is_transient(),
-            })?;
+        let socket = self.dial(&via).await.map_err(|error| NetError::Proxy {
+            proxy: via.authority.to_owned(),
+            target: target.authority.to_owned(),
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        })?;
         if !via.tls {
             return self.through(socket, target, &via, proxy).await;
         }
@@ -135,6 +136,11 @@ impl Inner {
         }
         let stream = self.tunnel(socket, target, &via, proxy).await?;
         Ok(Link::Nested(Box::new(self.handshake(stream, target).await?)))
+    }
+
+    async fn dial(&self, target: &Target<'_>) -> Result<Socket, NetError> {
+        let limit = self.options.timeouts.connect;
+        dial(target.host, target.port, limit, &self.options.trace).await
     }
 
     async fn through(
@@ -166,9 +172,15 @@ impl Inner {
     {
         let name = format!("{}:{}", target.host, target.port);
         let opened = tunnel::open(&mut stream, via.authority, &name, proxy.basic_auth());
-        self.in_time(opened, via.authority, "waiting for the proxy")
-            .await?;
-        Ok(stream)
+        let begun = Instant::now();
+        let outcome = self.in_time(opened, via.authority, "waiting for the proxy").await;
+        self.options.trace.tell(|| TraceEvent::Proxy {
+            proxy: via.authority.to_owned(),
+            target: name.clone(),
+            elapsed: begun.elapsed(),
+            outcome: outcome.clone(),
+        });
+        outcome.map(|()| stream)
     }
 
     async fn handshake<S>(&self, stream: S, target: &Target<'_>) -> Result<TlsStream<S>, NetError>
@@ -176,10 +188,20 @@ impl Inner {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let skip_verify = self.options.host(target.authority).skip_verify;
+        let trace = &self.options.trace;
+        let seen = trace.is_on().then(SeenChain::default);
+        let begun = Instant::now();
         let connected = self
             .tls
-            .connect(stream, target.host, target.authority, skip_verify);
-        self.in_time(connected, target.authority, "TLS handshake").await
+            .connect(stream, target.host, target.authority, skip_verify, seen.as_ref());
+        let outcome = self.in_time(connected, target.authority, "TLS handshake").await;
+        trace.tell(|| TraceEvent::Tls {
+            host: target.authority.to_owned(),
+            elapsed: begun.elapsed(),
+            chain: seen.map(|seen| seen.take()).unwrap_or_default(),
+            outcome: outcome.as_ref().map(agreed).map_err(NetError::clone),
+        });
+        outcome
     }
 
     async fn in_time<T>(

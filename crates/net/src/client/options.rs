@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::retry::RetryOptions;
+use super::trace::Trace;
 
 /// All options of a [`super::Transport`].
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct TransportOptions {
     pub retry: RetryOptions,
     /// About the most that one read of a body brings (hyper may double it); a stream holds no more than four times this.
     pub read_buffer_bytes: usize,
+    /// Who is told what happens on the way; nobody by default.
+    pub trace: Trace,
 }
 
 impl Default for TransportOptions {
@@ -39,6 +42,7 @@ impl Default for TransportOptions {
             timeouts: Timeouts::default(),
             retry: RetryOptions::default(),
             read_buffer_bytes: 256 * 1024,
+            trace: Trace::default(),
         }
     }
 }
