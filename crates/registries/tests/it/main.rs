@@ -2,3 +2,4 @@
 
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
+mod vectors_regex;
