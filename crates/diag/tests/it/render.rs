@@ -137,7 +137,7 @@ fn several_files_and_no_place() {
         "{drawn}"
     );
     let whole = Diagnostic::whole("L06", Severity::Warning, "m").help("h");
-    let drawn = render_text(&sources, &[whole.clone()], Style::default());
+    let drawn = render_text(&sources, std::slice::from_ref(&whole), Style::default());
     assert!(
         drawn.contains("--> registries.yaml\n") && drawn.contains("help: h"),
         "{drawn}"
