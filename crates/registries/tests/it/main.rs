@@ -1,7 +1,9 @@
 //! One binary for all tests of the crate that need its outside only.
 
+mod containerd_config;
 mod hosts_against_go;
 mod runtimes;
+mod hosts_round_trip;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
