@@ -71,7 +71,10 @@ const SCRIPTS: &str = " Adlam Ahom Arabic Armenian Avestan Balinese Bamum Batak 
     Toto Ugaritic Vai Vithkuqi Wancho Yezidi Yi ";
 
 fn class(pattern: &str) -> ClassUnicode {
-    match regex_syntax::parse(pattern).as_ref().map(regex_syntax::hir::Hir::kind) {
+    match regex_syntax::parse(pattern)
+        .as_ref()
+        .map(regex_syntax::hir::Hir::kind)
+    {
         Ok(HirKind::Class(Class::Unicode(class))) => class.clone(),
         _ => ClassUnicode::empty(),
     }
@@ -81,7 +84,10 @@ fn class(pattern: &str) -> ClassUnicode {
 pub(super) fn named(name: &str) -> Option<(ClassUnicode, bool)> {
     let asked = name;
     let name = canonical(name);
-    let alias = ALIASES.iter().find(|(long, _)| *long == name).map(|(_, short)| *short);
+    let alias = ALIASES
+        .iter()
+        .find(|(long, _)| *long == name)
+        .map(|(_, short)| *short);
     let known = |list: &str, name: &str| !name.is_empty() && list.contains(&format!(" {name} "));
     let set = match alias.unwrap_or(&name) {
         "Any" => every(),
@@ -108,7 +114,11 @@ fn assigned() -> ClassUnicode {
 fn canonical(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')) {
-        out.push(if out.is_empty() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        out.push(if out.is_empty() {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        });
     }
     out
 }
