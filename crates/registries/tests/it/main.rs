@@ -8,3 +8,5 @@ mod hosts_round_trip;
 mod vectors;
 mod vectors_containerd;
 mod vectors_regex;
+mod vectors_k3s;
+mod vectors_wharfie;
