@@ -32,6 +32,7 @@ const SETUP: &str = r#"
 set -e
 folder=$1 addresses=$2 ip=$3
 shift 3
+ulimit -n 65536
 $ip link set lo up
 for address in $addresses; do $ip address add "$address/32" dev lo; done
 mount --bind "$folder/hosts" /etc/hosts
@@ -44,6 +45,7 @@ exec "$@"
 #[derive(Debug)]
 pub struct Namespace {
     folder: PathBuf,
+    fast: PathBuf,
 }
 
 impl Namespace {
@@ -52,9 +54,9 @@ impl Namespace {
     #[track_caller]
     pub fn enter(test: &str, addresses: &[&str]) -> Option<Self> {
         if let Some(folder) = env::var_os(INSIDE) {
-            return Some(Self {
-                folder: folder.into(),
-            });
+            let folder = PathBuf::from(folder);
+            let fast = folder.join("fast");
+            return Some(Self { folder, fast });
         }
         let scratch = Scratch::new();
         scratch.write("hosts", "127.0.0.1 localhost\n");
@@ -64,7 +66,16 @@ impl Namespace {
         let binary = env::current_exe().expect("a test knows its own binary");
         let mut command = UNSHARE.command();
         command
-            .args(["--net", "--mount", "--propagation", "private", "sh", "-c", SETUP, "sh"])
+            .args([
+                "--net",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                SETUP,
+                "sh",
+            ])
             .arg(scratch.path())
             .args([&addresses.join(" "), &text(&ip)])
             .arg(binary)
@@ -86,15 +97,18 @@ impl Namespace {
 
     /// A folder in memory, for what should not wait for a disk.
     pub fn fast(&self) -> &Path {
-        // The mount's own path: it is there for this process and its children alone.
-        static FAST: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-        FAST.get_or_init(|| self.folder.join("fast"))
+        &self.fast
     }
 }
 
 /// Runs it with its output passed on; a run that tested nothing is a failure too.
 #[track_caller]
 fn run_again(command: &mut Command, test: &str) {
-    let status = command.status().unwrap_or_else(|error| panic!("unshare: {error}"));
-    assert!(status.success(), "{test}: failed in its namespace ({status}); it needs root");
+    let status = command
+        .status()
+        .unwrap_or_else(|error| panic!("unshare: {error}"));
+    assert!(
+        status.success(),
+        "{test}: failed in its namespace ({status}); it needs root"
+    );
 }

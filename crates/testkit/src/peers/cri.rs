@@ -61,8 +61,13 @@ impl Cri {
     /// # Errors
     /// The runtime's.
     pub async fn pull(&mut self, image: &str) -> Result<String, Refused> {
-        let reply = self.call("PullImage", field(1, &field(1, image.as_bytes()))).await?;
-        Ok(fields(&reply).find(|(number, _)| *number == 1).map(|(_, id)| string(id)).unwrap_or_default())
+        let reply = self
+            .call("PullImage", field(1, &field(1, image.as_bytes())))
+            .await?;
+        Ok(fields(&reply)
+            .find(|(number, _)| *number == 1)
+            .map(|(_, id)| string(id))
+            .unwrap_or_default())
     }
 
     /// All images.
@@ -71,7 +76,10 @@ impl Cri {
     /// The runtime's.
     pub async fn images(&mut self) -> Result<Vec<Listed>, Refused> {
         let reply = self.call("ListImages", Bytes::new()).await?;
-        Ok(fields(&reply).filter(|(number, _)| *number == 1).map(|(_, image)| listed(image)).collect())
+        Ok(fields(&reply)
+            .filter(|(number, _)| *number == 1)
+            .map(|(_, image)| listed(image))
+            .collect())
     }
 
     /// Forgets an image of this name or id, and all that is known under the same id.
@@ -79,7 +87,9 @@ impl Cri {
     /// # Errors
     /// The runtime's.
     pub async fn remove(&mut self, image: &str) -> Result<(), Refused> {
-        self.call("RemoveImage", field(1, &field(1, image.as_bytes()))).await.map(drop)
+        self.call("RemoveImage", field(1, &field(1, image.as_bytes())))
+            .await
+            .map(drop)
     }
 
     async fn call(&mut self, method: &str, message: Bytes) -> Result<Bytes, Refused> {
@@ -93,9 +103,17 @@ impl Cri {
             .body(Full::new(framed.freeze()))
             .expect("a request of constants");
         let socket = self.socket.display();
-        let response = self.sender.send_request(request).await.unwrap_or_else(|error| panic!("{socket}: {error}"));
+        let response = self
+            .sender
+            .send_request(request)
+            .await
+            .unwrap_or_else(|error| panic!("{socket}: {error}"));
         let headers = response.headers().clone();
-        let body = response.into_body().collect().await.unwrap_or_else(|error| panic!("{socket}: {error}"));
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .unwrap_or_else(|error| panic!("{socket}: {error}"));
         status(body.trailers().unwrap_or(&headers))?;
         let bytes = body.to_bytes();
         Ok(bytes.slice(PREFIX.min(bytes.len())..))
@@ -106,7 +124,12 @@ impl Cri {
 const PREFIX: usize = 5;
 
 fn status(trailers: &HeaderMap) -> Result<(), Refused> {
-    let text = |name| trailers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name| {
+        trailers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     match text("grpc-status").parse().unwrap_or(2) {
         0 => Ok(()),
         code => {

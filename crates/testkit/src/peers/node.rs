@@ -108,7 +108,9 @@ impl Node {
             command.env_remove(proxy);
         }
         if let Some(path) = options.system_authorities {
-            command.env("SSL_CERT_FILE", path).env("SSL_CERT_DIR", "/nonexistent");
+            command
+                .env("SSL_CERT_FILE", path)
+                .env("SSL_CERT_DIR", "/nonexistent");
         }
         let mut process = Process::spawn("containerd", &mut command, &scratch.join("log"));
         process.expect_ready(|| process::answers_on(&socket));
@@ -156,7 +158,11 @@ pub fn accounts(release: Release, accounts: &[Account]) -> String {
     let mut out = String::new();
     for account in accounts {
         let plugin = release.images_plugin();
-        let _ = writeln!(out, "[plugins.{plugin:?}.registry.configs.{:?}.auth]", account.host);
+        let _ = writeln!(
+            out,
+            "[plugins.{plugin:?}.registry.configs.{:?}.auth]",
+            account.host
+        );
         let Account {
             username,
             password,
