@@ -1,0 +1,5 @@
+//! One binary for all tests of the crate that need its outside only.
+
+#[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
+mod vectors;
+mod vectors_containerd;
