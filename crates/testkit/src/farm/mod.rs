@@ -8,7 +8,7 @@ mod serve;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{SocketAddrV4, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -32,7 +32,7 @@ pub struct Stub {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Where it was sent to.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// What it was.
     pub what: What,
 }
@@ -69,7 +69,7 @@ pub enum What {
 pub struct Farm {
     runtime: Option<Runtime>,
     log: Log,
-    open: Mutex<HashMap<SocketAddrV4, AbortHandle>>,
+    open: Mutex<HashMap<SocketAddr, AbortHandle>>,
 }
 
 /// What was seen, by group.
@@ -93,7 +93,7 @@ impl Farm {
 
     /// Opens a registry at this address, instead of one that is there.
     #[track_caller]
-    pub fn open(&self, at: SocketAddrV4, stub: Stub) {
+    pub fn open(&self, at: SocketAddr, stub: Stub) {
         self.close(at);
         let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
         listener
@@ -105,7 +105,7 @@ impl Farm {
     }
 
     /// Closes the registry at this address: from now on connections are refused.
-    pub fn close(&self, at: SocketAddrV4) {
+    pub fn close(&self, at: SocketAddr) {
         let task = self.open.lock().unwrap().remove(&at);
         if let Some(task) = task {
             task.abort();
@@ -151,7 +151,7 @@ impl fmt::Display for Seen {
             } => {
                 let scheme = if *tls { "https" } else { "http" };
                 write!(f, "{method} {scheme}://{host}{target} -> {status}")?;
-                if host.parse::<SocketAddrV4>().ok() != Some(to) {
+                if host.parse::<SocketAddr>().ok() != Some(to) {
                     write!(f, " at {to}")?;
                 }
                 if let Some(authorization) = authorization {

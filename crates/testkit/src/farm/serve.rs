@@ -1,7 +1,7 @@
 //! From a socket of the farm to an answer.
 
 use std::io;
-use std::net::{SocketAddrV4, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -28,14 +28,14 @@ const IS_PLAIN: &[u8] =
 
 /// A registry with all that its connections share.
 struct Counter {
-    at: SocketAddrV4,
+    at: SocketAddr,
     group: usize,
     desk: Mutex<Desk>,
     log: Log,
 }
 
 /// Accepts connections for ever.
-pub(super) async fn accept(at: SocketAddrV4, listener: TcpListener, stub: Stub, log: Log) {
+pub(super) async fn accept(at: SocketAddr, listener: TcpListener, stub: Stub, log: Log) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listening socket");
     let tls = stub.tls.map(TlsAcceptor::from);
     let counter = Arc::new(Counter {
@@ -98,7 +98,7 @@ async fn requests(
     counter: Arc<Counter>,
 ) -> io::Result<()> {
     let service = service_fn(|request| answer(request, tls, Arc::clone(&counter)));
-    let served = http1::Builder::new()
+    let served = http1::Builder::new().keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     served.map_err(io::Error::other)
