@@ -125,6 +125,7 @@ fn endpoint(
     let mut endpoint = Endpoint {
         rules: Arc::clone(rules),
         span,
+        own_client: true,
         ..Endpoint::implicit()
     };
     let section = setup.legacy.tls.iter().find(|(host, _)| host.value == url.host);

@@ -5,6 +5,7 @@ pub mod base64;
 pub mod net;
 pub mod path;
 pub mod quote;
+pub mod regex;
 pub mod url;
 
 mod escape;
