@@ -99,6 +99,7 @@ pub struct Tiny {
     /// Its manifest's digest.
     pub digest: Digest,
     manifest: (String, Bytes),
+    order: Vec<Digest>,
     blobs: HashMap<String, Bytes>,
 }
 
@@ -108,9 +109,11 @@ impl Tiny {
         let workload = Workload::hello("tiny:1", &format!("image {seed}"));
         let digest = workload.images[0].root;
         let manifest = &workload.manifests[&digest];
+        let view = manifest.view().expect("the workload's own manifests are valid");
         let bytes = |content: &crate::workload::Content| content.bytes();
         Self {
             digest,
+            order: view.blobs().map(|blob| blob.digest).collect(),
             manifest: (manifest.media_type.to_string(), manifest.bytes.clone()),
             blobs: workload
                 .blobs
@@ -118,6 +121,13 @@ impl Tiny {
                 .map(|(digest, content)| (digest.to_string(), bytes(content)))
                 .collect(),
         }
+    }
+}
+
+impl Tiny {
+    /// Config and layer, as a runtime fetches them.
+    pub fn blobs_in_order(&self) -> Vec<Digest> {
+        self.order.clone()
     }
 }
 

@@ -4,4 +4,6 @@
 mod case;
 mod differential;
 mod generate;
+mod oracle;
 mod pki;
+mod real;

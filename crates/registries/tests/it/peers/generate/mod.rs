@@ -64,6 +64,10 @@ pub(crate) const SHARED: [(&str, &str); 3] = [
     ("index.docker.io", "127.0.2.3"),
 ];
 
+/// Credentials that all cases share: those of registry-1.docker.io count, the other does not.
+pub(crate) const SHARED_ACCOUNTS: [(&str, &str, &str); 2] =
+    [("registry-1.docker.io", "admin", "Harbor12345"), ("docker.io", "nobody", "nothing")];
+
 /// Sixteen addresses for each case.
 fn address(index: usize, number: usize) -> Ipv4Addr {
     let first = u32::from(Ipv4Addr::new(127, 1, 0, 0));

@@ -98,7 +98,8 @@ impl Generator {
 
     /// A credential for a host, mostly the right one.
     fn account(&mut self, host: &str) {
-        if self.accounts.iter().any(|account| account.host == host) || self.chance(30) {
+        let shared = super::SHARED.iter().any(|(name, _)| host.starts_with(name));
+        if shared || self.accounts.iter().any(|account| account.host == host) || self.chance(30) {
             return;
         }
         let mut account = Account {
