@@ -116,7 +116,13 @@ pub struct Sent {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} -> {}", self.request.method.as_str(), self.request.url, self.answer)
+        write!(
+            f,
+            "{} {} -> {}",
+            self.request.method.as_str(),
+            self.request.url,
+            self.answer
+        )
     }
 }
 

@@ -290,7 +290,11 @@ impl<'a> Exchange<'a> {
 }
 
 fn failed(method: Method, url: &str, words: &str) -> String {
-    format!("failed to do request: {} {}: {words}", method.in_error(), quote(url))
+    format!(
+        "failed to do request: {} {}: {words}",
+        method.in_error(),
+        quote(url)
+    )
 }
 
 fn plain(url: &str) -> String {

@@ -234,7 +234,9 @@ impl Unsent {
     /// Without the URL, and without the package that says it.
     fn short(&self) -> &str {
         match self {
-            Self::Url(words) => words.rsplit_once("\": ").map_or(words.as_str(), |(_, cause)| cause),
+            Self::Url(words) => words
+                .rsplit_once("\": ")
+                .map_or(words.as_str(), |(_, cause)| cause),
             Self::NoHost => "no Host in request URL",
         }
     }

@@ -58,7 +58,13 @@ impl Compiled {
 
 /// The hosts of a registry: the mirror's endpoints, then the registry itself unless it is among them.
 pub(super) fn hosts(setup: &Setup, compiled: &Compiled, registry: &str) -> Hosts {
-    let position = |name: &str| setup.legacy.mirrors.iter().position(|mirror| mirror.name.value == name);
+    let position = |name: &str| {
+        setup
+            .legacy
+            .mirrors
+            .iter()
+            .position(|mirror| mirror.name.value == name)
+    };
     let found = position(registry);
     let index = found.or_else(|| position("*"));
     let source = match (found, index) {
@@ -67,7 +73,10 @@ pub(super) fn hosts(setup: &Setup, compiled: &Compiled, registry: &str) -> Hosts
         (None, None) => Source::NoMirror,
     };
     let mirror = index.and_then(|index| setup.legacy.mirrors.get(index));
-    let rules = index.and_then(|index| compiled.rules.get(index)).cloned().unwrap_or_default();
+    let rules = index
+        .and_then(|index| compiled.rules.get(index))
+        .cloned()
+        .unwrap_or_default();
     let mut told = Hosts {
         choice: Choice {
             registry: registry.to_owned(),
@@ -101,7 +110,11 @@ fn endpoints(
         own |= url.host == registry;
     }
     if !own {
-        let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+        let host = if registry == "docker.io" {
+            "registry-1.docker.io"
+        } else {
+            registry
+        };
         urls.push((format!("{}://{host}", default_scheme(host)), None, true));
     }
     let one = |(url, span, implicit): &(String, Option<Span>, bool)| {
@@ -112,12 +125,7 @@ fn endpoints(
     urls.iter().map(one).collect()
 }
 
-fn endpoint(
-    setup: &Setup,
-    text: &str,
-    span: Option<Span>,
-    rules: &Arc<Rules>,
-) -> Result<Endpoint, Fault> {
+fn endpoint(setup: &Setup, text: &str, span: Option<Span>, rules: &Arc<Rules>) -> Result<Endpoint, Fault> {
     let url = Url::parse(text).map_err(|error| {
         let text = format!("parse registry endpoint {} from mirrors: {error}", quote(text));
         Fault { text, span }
@@ -140,7 +148,11 @@ fn endpoint(
         // Certificates are set up and never used: nothing turns `http` into "HTTPS first" here.
         endpoint.tls = TlsUse::default();
     }
-    let path = if url.path.is_empty() { "/v2".to_owned() } else { url.path };
+    let path = if url.path.is_empty() {
+        "/v2".to_owned()
+    } else {
+        url.path
+    };
     endpoint.target = Target {
         scheme: url.scheme,
         host: url.host,
@@ -175,7 +187,10 @@ fn tls_use(tls: &YamlTls, files: &Files) -> Result<TlsUse, String> {
     }
     Ok(TlsUse {
         ca: Some(ca).filter(|ca| !ca.is_empty()).into_iter().collect(),
-        client: Some((cert, key)).filter(|(cert, _)| !cert.is_empty()).into_iter().collect(),
+        client: Some((cert, key))
+            .filter(|(cert, _)| !cert.is_empty())
+            .into_iter()
+            .collect(),
         skip_verify: tls.insecure_skip_verify.as_ref().is_some_and(|flag| flag.value),
     })
 }
@@ -206,7 +221,11 @@ pub(super) fn refusal(setup: &Setup) -> Option<Fault> {
         return None;
     }
     let behaviour: Behaviour = setup.behaviour;
-    let mirror = setup.legacy.mirrors.first().map(|mirror| ("mirrors", mirror.span));
+    let mirror = setup
+        .legacy
+        .mirrors
+        .first()
+        .map(|mirror| ("mirrors", mirror.span));
     let tls = setup.legacy.tls.first().map(|(_, tls)| ("configs.tls", tls.span));
     let (what, span) = mirror.or(tls.filter(|_| behaviour.legacy_tls))?;
     let text = format!("invalid plugin config: `{what}` cannot be set when `config_path` is provided");

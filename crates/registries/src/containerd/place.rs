@@ -85,7 +85,10 @@ fn endpoints(
     if flavour == Flavour::Upstream || read.server_on_top || read.hosts.is_empty() {
         let span = read.server.as_ref().map(|server| server.span);
         let server = of(read.target.as_ref(), span, &read.root);
-        all.push(Endpoint { server: true, ..server });
+        all.push(Endpoint {
+            server: true,
+            ..server
+        });
     }
     all
 }

@@ -131,7 +131,9 @@ pub fn reach(containerd: &Containerd, name: &Name) -> Reach {
     };
     if name == &Name::Other {
         "any".clone_into(&mut told.choice.registry);
-        told.choice.candidates.retain(|candidate| candidate.name == "_default");
+        told.choice
+            .candidates
+            .retain(|candidate| candidate.name == "_default");
     }
     if told.blocked.is_none() && hosts.endpoints.iter().any(|endpoint| endpoint.pull) {
         told.exits = all(&hosts, registry);
@@ -151,7 +153,12 @@ fn all(hosts: &Hosts, registry: &str) -> Vec<Exit> {
                 true => To::AnyNamed,
                 false => To::Host(host.clone()),
             },
-            why: why(hosts.choice.source, endpoint.implicit, endpoint.server, endpoint.span.is_some()),
+            why: why(
+                hosts.choice.source,
+                endpoint.implicit,
+                endpoint.server,
+                endpoint.span.is_some(),
+            ),
             span: endpoint.span,
             plain_http: endpoint.http_fallback || endpoint.target.scheme == "http",
         };

@@ -101,7 +101,10 @@ impl Containerd {
                         break;
                     }
                     Reply::Status(404, _) => {
-                        format!("could not fetch content descriptor {} from remote: not found", object.digest)
+                        format!(
+                            "could not fetch content descriptor {} from remote: not found",
+                            object.digest
+                        )
                     }
                     Reply::Status(status, _) => format!("unexpected status {}", shown(status)),
                     Reply::Error { words, .. } => words,
@@ -160,7 +163,14 @@ impl Search<'_> {
             Reply::NoDigest => return Some(self.by_content(wanted, index, kind, &host)),
             Reply::Status(..=299, _) => return Some(End::Found(host)),
             Reply::Status(status @ 300..=399, method) => {
-                return Some(End::Failed(self.status(wanted, kind, &host, status, method, "unexpected ")));
+                return Some(End::Failed(self.status(
+                    wanted,
+                    kind,
+                    &host,
+                    status,
+                    method,
+                    "unexpected ",
+                )));
             }
             Reply::Status(404, _) => (Class::NotFound, format!("{}: not found", wanted.text), Some(404)),
             Reply::Status(status, method) => {
@@ -230,7 +240,10 @@ impl Search<'_> {
             }
             StatusWords::UnexpectedStatus => {
                 let url = self.exchange.requests.last().map_or("", |sent| &sent.request.url);
-                format!("unexpected status from {} request to {url}: {status}", method.as_str())
+                format!(
+                    "unexpected status from {} request to {url}: {status}",
+                    method.as_str()
+                )
             }
         }
     }

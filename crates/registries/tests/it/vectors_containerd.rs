@@ -179,7 +179,10 @@ impl Answers for World<'_> {
         *asked += 1;
         let Some(script) = self.vector.options.responses.get(&request.host) else {
             return match request.authorization {
-                Authorization::None => Answer::Bearer { error: None, token: Ok(()) },
+                Authorization::None => Answer::Bearer {
+                    error: None,
+                    token: Ok(()),
+                },
                 _ => Answer::Status(404),
             };
         };

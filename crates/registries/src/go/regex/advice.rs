@@ -50,7 +50,10 @@ fn perl_syntax(text: &str) -> &'static str {
     let known: [(&str, &str); 9] = [
         ("(?=", LOOKAROUND),
         ("(?!", LOOKAROUND),
-        ("(?<", "The name of the group is missing: (?P<name>...). Go has no look-behind."),
+        (
+            "(?<",
+            "The name of the group is missing: (?P<name>...). Go has no look-behind.",
+        ),
         ("(?>", "Go has no atomic groups; write (?:...)."),
         ("(?#", "Go has no comments in patterns; leave it out."),
         ("(?'", "Write the name of a group as (?P<name>...)."),
@@ -59,7 +62,10 @@ fn perl_syntax(text: &str) -> &'static str {
         ("(?P=", "Go has no back references."),
     ];
     let flags = "The flags are i, m, s and U; others, such as x, R or u, do not exist in Go.";
-    known.iter().find(|(head, _)| text.starts_with(head)).map_or(flags, |(_, advice)| advice)
+    known
+        .iter()
+        .find(|(head, _)| text.starts_with(head))
+        .map_or(flags, |(_, advice)| advice)
 }
 
 const LOOKAROUND: &str = "Go has no look-ahead and no look-behind. Say what shall match instead of what shall not, in \
@@ -78,7 +84,10 @@ fn escape(shown: &str) -> String {
         Some(b'e') => "Write \\x1b.",
         Some(b'G' | b'K' | b'X' | b'N' | b'c') => "Go has no such escape.",
         Some(byte) if byte.is_ascii_alphabetic() => {
-            return format!("Go has no such escape; for the letter itself leave the backslash out: {}", &shown[1..]);
+            return format!(
+                "Go has no such escape; for the letter itself leave the backslash out: {}",
+                &shown[1..]
+            );
         }
         _ => "Only ASCII punctuation may be escaped; write the character itself.",
     };

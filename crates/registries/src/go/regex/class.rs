@@ -29,7 +29,11 @@ const POSIX: &[(&str, &str)] = &[
 
 fn pairs(text: &str) -> ClassUnicode {
     let chars: Vec<char> = text.chars().collect();
-    ClassUnicode::new(chars.chunks_exact(2).map(|pair| ClassUnicodeRange::new(pair[0], pair[1])))
+    ClassUnicode::new(
+        chars
+            .chunks_exact(2)
+            .map(|pair| ClassUnicodeRange::new(pair[0], pair[1])),
+    )
 }
 
 /// Characters from one number to another; surrogates are no characters.
@@ -51,7 +55,7 @@ impl Parser<'_> {
         while first || self.peek() != Some(']') {
             first = false;
             match self.class_set()? {
-                    // Their case is folded already.
+                // Their case is folded already.
                 Some(set) => sets.extend(set.iter().copied()),
                 None => ranges.extend(self.class_range(start)?),
             }
@@ -66,8 +70,14 @@ impl Parser<'_> {
             set.negate();
         }
         if self.pattern[start..self.pos].contains('\\') {
-            let what = Escaped::Class { set: set.clone(), negated };
-            self.escapes.push(Escape { range: start..self.pos, what });
+            let what = Escaped::Class {
+                set: set.clone(),
+                negated,
+            };
+            self.escapes.push(Escape {
+                range: start..self.pos,
+                what,
+            });
         }
         self.push(Kind::Class(set))
     }
@@ -114,16 +124,25 @@ impl Parser<'_> {
     }
 
     fn posix(&mut self) -> Result<Option<ClassUnicode>> {
-        let Some(inner) = self.rest().strip_prefix("[:") else { return Ok(None) };
-        let Some(end) = inner.find(":]") else { return Ok(None) };
+        let Some(inner) = self.rest().strip_prefix("[:") else {
+            return Ok(None);
+        };
+        let Some(end) = inner.find(":]") else {
+            return Ok(None);
+        };
         let (name, negated) = match inner[..end].strip_prefix('^') {
             Some(name) => (name, true),
             None => (&inner[..end], false),
         };
-        let chars = POSIX.iter().find(|(known, _)| *known == name).map(|(_, chars)| *chars);
+        let chars = POSIX
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, chars)| *chars);
         let start = self.pos;
         self.pos += end + 4;
-        let Some(chars) = chars else { return Err(self.error(Code::ClassRange, start..self.pos)) };
+        let Some(chars) = chars else {
+            return Err(self.error(Code::ClassRange, start..self.pos));
+        };
         Ok(Some(self.signed(pairs(chars), negated)))
     }
 
@@ -172,14 +191,21 @@ impl Parser<'_> {
             }
             None => name,
         };
-        let table = self.tables.entry(name.to_owned()).or_insert_with(|| unicode::named(name));
+        let table = self
+            .tables
+            .entry(name.to_owned())
+            .or_insert_with(|| unicode::named(name));
         let Some(table) = table.clone() else {
             return Err(self.error(Code::ClassRange, start..self.pos));
         };
         if table.recent {
             self.since = self.since.max(25);
         }
-        let set = if self.flags.fold && table.folds { unicode::fold(&table.set) } else { table.set };
+        let set = if self.flags.fold && table.folds {
+            unicode::fold(&table.set)
+        } else {
+            table.set
+        };
         Ok(Some(if negated { unicode::negate(set) } else { set }))
     }
 
@@ -204,9 +230,18 @@ impl Parser<'_> {
             (Escaped::Set(set.clone()), Kind::Class(set))
         } else {
             let code = self.character()?;
-            (Escaped::Literal(code), Kind::Literal { code, fold: self.flags.fold })
+            (
+                Escaped::Literal(code),
+                Kind::Literal {
+                    code,
+                    fold: self.flags.fold,
+                },
+            )
         };
-        self.escapes.push(Escape { range: start..self.pos, what });
+        self.escapes.push(Escape {
+            range: start..self.pos,
+            what,
+        });
         self.push(kind)
     }
 
@@ -223,7 +258,10 @@ impl Parser<'_> {
             self.literal(c.into())?;
         }
         self.pos = end;
-        self.escapes.push(Escape { range: start..end, what: Escaped::Quoted(from..until) });
+        self.escapes.push(Escape {
+            range: start..end,
+            what: Escaped::Quoted(from..until),
+        });
         Ok(())
     }
 

@@ -70,7 +70,8 @@ pub(super) fn too_much(pattern: &str, what: &str) -> RegexError {
     RegexError {
         message: format!("the pattern is too large to be tried here: {what}"),
         span: 0..pattern.len(),
-        advice: "A node may accept it; split it into simpler rules, or shorten counted repetitions.".to_owned(),
+        advice: "A node may accept it; split it into simpler rules, or shorten counted repetitions."
+            .to_owned(),
         by_go: false,
     }
 }

@@ -29,7 +29,11 @@ impl GoRegex {
     pub fn compile(pattern: &str) -> Result<Self, RegexError> {
         let parsed = syntax::parse(pattern)?;
         let engine = translate::engine(pattern, &translate::hir(pattern, &parsed.node, None)?)?;
-        Ok(Self { pattern: pattern.to_owned(), parsed, engine })
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            parsed,
+            engine,
+        })
     }
 
     /// The pattern.

@@ -42,7 +42,12 @@ pub(super) enum Kind {
 
 impl Node {
     pub(super) fn leaf(kind: Kind) -> Self {
-        Self { kind, height: 1, size: 1, copies: 1 }
+        Self {
+            kind,
+            height: 1,
+            size: 1,
+            copies: 1,
+        }
     }
 
     pub(super) fn repeat(sub: Self, min: u32, max: Option<u32>, greedy: bool) -> Self {
@@ -57,12 +62,30 @@ impl Node {
             max => max.unwrap_or(min).max(1).saturating_mul(sub.copies),
         };
         let height = sub.height + 1;
-        Self { kind: Kind::Repeat { min, max, greedy, sub: Box::new(sub) }, height, size: size.max(1), copies }
+        Self {
+            kind: Kind::Repeat {
+                min,
+                max,
+                greedy,
+                sub: Box::new(sub),
+            },
+            height,
+            size: size.max(1),
+            copies,
+        }
     }
 
     pub(super) fn capture(index: u32, sub: Self) -> Self {
         let (height, size, copies) = (sub.height + 1, sub.size.saturating_add(2), sub.copies);
-        Self { kind: Kind::Capture { index, sub: Box::new(sub) }, height, size, copies }
+        Self {
+            kind: Kind::Capture {
+                index,
+                sub: Box::new(sub),
+            },
+            height,
+            size,
+            copies,
+        }
     }
 
     /// One after the other. A sequence in a sequence is dissolved, as Go does: brackets alone do not nest.
@@ -80,7 +103,10 @@ impl Node {
             Kind::Literal { fold, .. } => Some(fold),
             _ => None,
         };
-        let string = flat.first().and_then(folds).is_some_and(|f| flat.iter().all(|n| folds(n) == Some(f)));
+        let string = flat
+            .first()
+            .and_then(folds)
+            .is_some_and(|f| flat.iter().all(|n| folds(n) == Some(f)));
         Self::join(flat, if string { 0 } else { 1 }, 0, Kind::Concat)
     }
 
@@ -104,9 +130,17 @@ impl Node {
             1 => items.swap_remove(0),
             _ => {
                 let height = level + items.iter().map(|n| n.height).max().unwrap_or(0);
-                let size = items.iter().fold(extra, |sum, n| sum.saturating_add(n.size)).max(1);
+                let size = items
+                    .iter()
+                    .fold(extra, |sum, n| sum.saturating_add(n.size))
+                    .max(1);
                 let copies = items.iter().map(|n| n.copies).max().unwrap_or(1);
-                Self { kind: kind(items), height, size, copies }
+                Self {
+                    kind: kind(items),
+                    height,
+                    size,
+                    copies,
+                }
             }
         }
     }

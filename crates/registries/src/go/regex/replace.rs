@@ -13,7 +13,11 @@ use super::unicode::is_name;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
     Text(&'a str),
-    Group { name: &'a str, braced: bool, range: Range<usize> },
+    Group {
+        name: &'a str,
+        braced: bool,
+        range: Range<usize>,
+    },
 }
 
 /// Takes a template apart. A `$` that begins nothing is text.
@@ -29,7 +33,11 @@ pub(super) fn pieces(template: &str) -> Vec<Piece<'_>> {
             rest = &after[1..];
         } else if let Some((name, braced, behind)) = reference(after) {
             rest = behind;
-            out.push(Piece::Group { name, braced, range: start..template.len() - rest.len() });
+            out.push(Piece::Group {
+                name,
+                braced,
+                range: start..template.len() - rest.len(),
+            });
         } else {
             out.push(Piece::Text("$"));
             rest = after;
@@ -51,20 +59,30 @@ fn reference(text: &str) -> Option<(&str, bool, &str)> {
     if name.is_empty() {
         return None;
     }
-    Some((name, braced, if braced { behind.strip_prefix('}')? } else { behind }))
+    Some((
+        name,
+        braced,
+        if braced { behind.strip_prefix('}')? } else { behind },
+    ))
 }
 
 /// The number that a reference means; `01` and very long numbers are names.
 pub(super) fn number(name: &str) -> Option<usize> {
     let digits = name.bytes().all(|b| b.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
-    if digits && name.len() <= 9 { name.parse().ok() } else { None }
+    if digits && name.len() <= 9 {
+        name.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// Which groups a reference may mean: one number, or all of a name, of which the first that took part counts.
 pub(super) fn meant(name: &str, names: &[Option<String>]) -> Vec<usize> {
     match number(name) {
         Some(number) => Vec::from_iter((number < names.len()).then_some(number)),
-        None => (0..names.len()).filter(|at| names[*at].as_deref() == Some(name)).collect(),
+        None => (0..names.len())
+            .filter(|at| names[*at].as_deref() == Some(name))
+            .collect(),
     }
 }
 
@@ -89,24 +107,24 @@ pub(super) fn replace_all(
         }
         copied = found.end();
         let width = text[from..].chars().next().map_or(1, char::len_utf8);
-        from = if from + width > copied { from + width } else { copied };
+        from = if from + width > copied {
+            from + width
+        } else {
+            copied
+        };
     }
     out.push_str(&text[copied.min(text.len())..]);
     out
 }
 
-fn expand(
-    out: &mut String,
-    pieces: &[Piece<'_>],
-    names: &[Option<String>],
-    captures: &Captures,
-    text: &str,
-) {
+fn expand(out: &mut String, pieces: &[Piece<'_>], names: &[Option<String>], captures: &Captures, text: &str) {
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Group { name, .. } => {
-                let group = meant(name, names).into_iter().find_map(|at| captures.get_group(at));
+                let group = meant(name, names)
+                    .into_iter()
+                    .find_map(|at| captures.get_group(at));
                 out.push_str(group.map_or("", |group| &text[group.range()]));
             }
         }

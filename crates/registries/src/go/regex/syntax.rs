@@ -109,7 +109,12 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed> {
     if let Some(open) = parser.groups.last().map(|_| parser.top.opened) {
         return Err(Code::MissingParen.error(pattern, 0..pattern.len(), open..open + 1));
     }
-    Ok(Parsed { node, names: parser.names, escapes: parser.escapes, since: parser.since })
+    Ok(Parsed {
+        node,
+        names: parser.names,
+        escapes: parser.escapes,
+        since: parser.since,
+    })
 }
 
 impl<'a> Parser<'a> {
@@ -185,14 +190,20 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn literal(&mut self, code: u32) -> Result<()> {
-        self.push(Kind::Literal { code, fold: self.flags.fold })
+        self.push(Kind::Literal {
+            code,
+            fold: self.flags.fold,
+        })
     }
 
     pub(super) fn push(&mut self, kind: Kind) -> Result<()> {
         if let Kind::Class(set) = &kind {
             self.ranges += set.ranges().len();
             if self.ranges > MAX_RANGES {
-                return Err(too_much(self.pattern, "its classes have too many ranges of characters"));
+                return Err(too_much(
+                    self.pattern,
+                    "its classes have too many ranges of characters",
+                ));
             }
         }
         self.top.items.push(Node::leaf(kind));
@@ -234,9 +245,13 @@ impl<'a> Parser<'a> {
     /// `{n}`, `{n,}`, `{n,m}`; anything else that begins with `{` is a literal brace.
     fn counts(&mut self) -> Result<Option<(u32, Option<u32>)>> {
         let start = self.pos;
-        let Some(end) = self.rest().find('}') else { return Ok(None) };
+        let Some(end) = self.rest().find('}') else {
+            return Ok(None);
+        };
         let inner = &self.rest()[1..end];
-        let (min, max) = inner.split_once(',').map_or((inner, None), |(min, max)| (min, Some(max)));
+        let (min, max) = inner
+            .split_once(',')
+            .map_or((inner, None), |(min, max)| (min, Some(max)));
         let number = |text: &str| {
             let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             // A number beyond u32 is certainly beyond 1000.
@@ -296,7 +311,12 @@ impl<'a> Parser<'a> {
     }
 
     fn enter(&mut self, opened: usize, capture: Option<u32>) {
-        let group = Group { capture, opened, outer: self.flags, ..Group::default() };
+        let group = Group {
+            capture,
+            opened,
+            outer: self.flags,
+            ..Group::default()
+        };
         self.groups.push(std::mem::replace(&mut self.top, group));
     }
 
@@ -316,7 +336,10 @@ impl<'a> Parser<'a> {
         }
         // A name needs at least one byte behind `<`; without it Go complains of the syntax instead.
         let named = [("(?P<", 0), ("(?<", 22)];
-        match named.iter().find(|(head, _)| rest.starts_with(head) && rest.len() > head.len()) {
+        match named
+            .iter()
+            .find(|(head, _)| rest.starts_with(head) && rest.len() > head.len())
+        {
             Some((head, since)) => self.named(start, head.len(), *since),
             None => self.set_flags(start),
         }

@@ -15,7 +15,9 @@ const MAX_PROGRAM: usize = 2 << 20;
 
 /// The engine of a pattern.
 pub(super) fn engine(pattern: &str, hir: &Hir) -> Result<meta::Regex, RegexError> {
-    let config = meta::Config::new().nfa_size_limit(Some(MAX_PROGRAM)).hybrid_cache_capacity(MAX_PROGRAM);
+    let config = meta::Config::new()
+        .nfa_size_limit(Some(MAX_PROGRAM))
+        .hybrid_cache_capacity(MAX_PROGRAM);
     meta::Builder::new()
         .configure(config)
         .build_from_hir(hir)
@@ -28,7 +30,10 @@ pub(super) fn states(hir: &Hir) -> Option<thompson::NFA> {
         .utf8(false)
         .which_captures(thompson::WhichCaptures::None)
         .nfa_size_limit(Some(MAX_PROGRAM));
-    thompson::Compiler::new().configure(config).build_from_hir(hir).ok()
+    thompson::Compiler::new()
+        .configure(config)
+        .build_from_hir(hir)
+        .ok()
 }
 
 /// The tree in the engine's form. With an alphabet, for texts that have no other characters.
@@ -45,7 +50,12 @@ fn translate(node: &Node, alphabet: Option<&ClassUnicode>) -> Hir {
         Kind::Literal { code, fold } => literal(*code, *fold, alphabet),
         Kind::Class(set) => class(set.clone(), alphabet),
         Kind::Look(look) => Hir::look(*look),
-        Kind::Repeat { min, max, greedy, sub } => Hir::repetition(Repetition {
+        Kind::Repeat {
+            min,
+            max,
+            greedy,
+            sub,
+        } => Hir::repetition(Repetition {
             min: *min,
             max: *max,
             greedy: *greedy,
@@ -64,7 +74,9 @@ fn translate(node: &Node, alphabet: Option<&ClassUnicode>) -> Hir {
 
 fn literal(code: u32, fold: bool, alphabet: Option<&ClassUnicode>) -> Hir {
     // A surrogate is in no text.
-    let Some(c) = char::from_u32(code) else { return Hir::fail() };
+    let Some(c) = char::from_u32(code) else {
+        return Hir::fail();
+    };
     let one = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
     class(if fold { unicode::fold(&one) } else { one }, alphabet)
 }

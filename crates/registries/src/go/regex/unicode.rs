@@ -71,7 +71,10 @@ const SCRIPTS: &str = " Adlam Ahom Arabic Armenian Avestan Balinese Bamum Batak 
     Toto Ugaritic Vai Vithkuqi Wancho Yezidi Yi ";
 
 fn class(pattern: &str) -> ClassUnicode {
-    match regex_syntax::parse(pattern).as_ref().map(regex_syntax::hir::Hir::kind) {
+    match regex_syntax::parse(pattern)
+        .as_ref()
+        .map(regex_syntax::hir::Hir::kind)
+    {
         Ok(HirKind::Class(Class::Unicode(class))) => class.clone(),
         // A set of one is parsed as that character.
         Ok(HirKind::Literal(one)) => {
@@ -96,7 +99,10 @@ pub(super) struct Named {
 pub(super) fn named(name: &str) -> Option<Named> {
     let asked = name;
     let name = canonical(name);
-    let alias = ALIASES.iter().find(|(long, _)| *long == name).map(|(_, short)| *short);
+    let alias = ALIASES
+        .iter()
+        .find(|(long, _)| *long == name)
+        .map(|(_, short)| *short);
     let known = |list: &str, name: &str| !name.is_empty() && list.contains(&format!(" {name} "));
     let short = alias.unwrap_or(&name);
     let set = match short {
@@ -116,7 +122,11 @@ pub(super) fn named(name: &str) -> Option<Named> {
         _ => return None,
     };
     let recent = alias.is_some() || asked != name || matches!(&*name, "Ascii" | "Assigned" | "Cn" | "Lc");
-    Some(Named { set, folds: short != "Lc", recent })
+    Some(Named {
+        set,
+        folds: short != "Lc",
+        recent,
+    })
 }
 
 fn assigned() -> ClassUnicode {
@@ -127,7 +137,11 @@ fn assigned() -> ClassUnicode {
 fn canonical(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')) {
-        out.push(if out.is_empty() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        out.push(if out.is_empty() {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        });
     }
     out
 }
