@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::log::LogLine;
+use crate::TlsUse;
 
 /// A request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Request {
     pub host: String,
     /// What it carries.
     pub authorization: Authorization,
+    /// Certificates in use.
+    pub tls: TlsUse,
 }
 
 /// What comes back.

@@ -225,6 +225,7 @@ impl<'a> Exchange<'a> {
             url,
             host,
             authorization,
+            tls: endpoint.tls.clone(),
         };
         let answer = self.put(&request);
         // Without a port HTTP is another address, which is tried too.
