@@ -32,7 +32,6 @@ const SETUP: &str = r#"
 set -e
 folder=$1 addresses=$2 ip=$3
 shift 3
-ulimit -n 65536
 $ip link set lo up
 for address in $addresses; do $ip address add "$address/32" dev lo; done
 mount --bind "$folder/hosts" /etc/hosts

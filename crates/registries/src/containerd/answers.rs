@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::log::LogLine;
-use crate::TlsUse;
+use crate::{Presented, TlsUse};
 
 /// A request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Request {
     pub host: String,
     /// What it carries.
     pub authorization: Authorization,
+    /// The credential that there is for the host, whether the request carries it or not.
+    pub presented: Presented,
     /// Certificates in use.
     pub tls: TlsUse,
 }

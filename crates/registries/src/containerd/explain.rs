@@ -62,6 +62,7 @@ pub enum SkippedWhy {
 }
 
 /// An image as containerd's resolver takes it apart.
+#[derive(Clone)]
 pub(super) struct Wanted {
     pub(super) text: String,
     pub(super) registry: String,

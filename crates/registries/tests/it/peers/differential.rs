@@ -10,7 +10,7 @@ use std::time::Instant;
 use landfall_registries::containerd::{Containerd, Release};
 use landfall_testkit::farm::Tiny;
 use landfall_testkit::peers::node::{self, Account, Options};
-use landfall_testkit::peers::Node;
+use landfall_testkit::peers::{Cri, Node};
 use landfall_testkit::{Farm, Namespace};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -105,14 +105,10 @@ impl Bench {
         let (alone, beside): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.alone);
         let total = alone.len() + beside.len();
         let started = Instant::now();
-        for case in &beside {
-            real::open(case, &self.farm, &self.node, &self.pki);
-        }
-        let opened = started.elapsed();
         let bench = Arc::new(self);
         let mut verdicts = runtime.block_on(Arc::clone(&bench).beside_each_other(beside));
         verdicts.extend(runtime.block_on(bench.one_by_one(alone)));
-        println!("{total} cases in {:?}, of which {opened:?} to open the registries", started.elapsed());
+        println!("{total} cases in {:?}", started.elapsed());
         bench.report(verdicts);
     }
 
@@ -124,8 +120,7 @@ impl Bench {
             let (bench, places, mut cri) = (Arc::clone(&self), Arc::clone(&places), cri.clone());
             tasks.spawn(async move {
                 let _place = places.acquire().await.unwrap();
-                let happened = real::pull(&case, &bench.farm, &mut cri).await;
-                bench.judge(case, happened)
+                bench.attempt(case, &mut cri).await
             });
         }
         tasks.join_all().await
@@ -135,12 +130,17 @@ impl Bench {
         let mut cri = self.node.cri().await;
         let mut verdicts = Vec::new();
         for case in cases {
-            real::open(&case, &self.farm, &self.node, &self.pki);
-            let happened = real::pull(&case, &self.farm, &mut cri).await;
-            real::close(&case, &self.farm, &self.node);
-            verdicts.push(self.judge(case, happened));
+            verdicts.push(self.attempt(case, &mut cri).await);
         }
         verdicts
+    }
+
+    /// The case in the world, then on paper.
+    async fn attempt(&self, case: Case, cri: &mut Cri) -> Verdict {
+        real::open(&case, &self.farm, &self.node, &self.pki);
+        let happened = real::pull(&case, &self.farm, cri).await;
+        real::close(&case, &self.farm, &self.node);
+        self.judge(case, happened)
     }
 
     fn judge(&self, case: Case, happened: Happened) -> Verdict {

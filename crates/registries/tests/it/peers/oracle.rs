@@ -90,14 +90,11 @@ fn credential(account: Account) -> Credential {
 /// Plays the whole pull.
 pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Path) -> Told {
     let reference = Reference::parse(&case.image).unwrap().with_default_tag();
-    let explained = containerd.explain(&reference);
-    let presented = explained.attempts.iter().map(|attempt| (attempt.host.clone(), attempt.presented.clone()));
     let mut world = World {
         case,
         pki,
         names: names(case),
         desks: case.servers.iter().map(|server| (server.at, Desk::new(server.script.clone()))).collect(),
-        presented: presented.collect(),
         lines: Vec::new(),
     };
     let trace = containerd.simulate(&reference, &mut world);
@@ -149,7 +146,6 @@ struct World<'a> {
     pki: &'a Path,
     names: HashMap<String, IpAddr>,
     desks: BTreeMap<SocketAddr, Desk>,
-    presented: HashMap<String, Presented>,
     lines: Vec<String>,
 }
 
@@ -195,8 +191,8 @@ impl World<'_> {
             Authorization::None => None,
             Authorization::Bearer if tokens.useless => Some("Bearer bad-token".to_owned()),
             Authorization::Bearer => Some("Bearer good-token".to_owned()),
-            Authorization::Basic => match self.presented.get(&request.host) {
-                Some(Presented::Basic { username, password }) => {
+            Authorization::Basic => match &request.presented {
+                Presented::Basic { username, password } => {
                     Some(format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.expose()))))
                 }
                 other => panic!("{other:?} as Basic"),
@@ -206,7 +202,7 @@ impl World<'_> {
 
     /// A registry's answer in the simulation's words.
     fn read(&self, reply: &Reply, request: &Request, server: &Server) -> Answer {
-        let header = |name: &str| reply.headers.iter().filter(move |(key, _)| *key == name).map(|(_, text)| text);
+        let header = |name: &'static str| reply.headers.iter().filter(move |(key, _)| *key == name).map(|(_, text)| text);
         match reply.status {
             200 if header("docker-content-digest").next().is_none() => Answer::NoDigest,
             401 => {
@@ -215,7 +211,7 @@ impl World<'_> {
                     let error = bearer.split_once(r#"error=""#).map(|(_, rest)| rest.trim_end_matches('"').to_owned());
                     return Answer::Bearer {
                         error,
-                        token: self.token(bearer, &server.script.tokens, &request.host),
+                        token: token(bearer, &server.script.tokens, &request.presented),
                     };
                 }
                 match challenges.iter().any(|text| text.starts_with("Basic")) {
@@ -225,40 +221,6 @@ impl World<'_> {
             }
             status => Answer::Status(status),
         }
-    }
-
-    /// How the token server takes to us.
-    fn token(&self, challenge: &str, tokens: &Tokens, host: &str) -> Result<(), String> {
-        let realm = challenge.split_once(r#"realm=""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
-        if realm.is_empty() || realm.contains("nowhere.invalid") {
-            return Err("no token".to_owned());
-        }
-        let right = |user: &str, password: &str| {
-            tokens.account.as_ref().is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
-        };
-        let got = |status: u16, ok: bool| if status == 200 && !ok { 401 } else { status };
-        let (user, post, get) = match self.presented.get(host).cloned().unwrap_or_default() {
-            Presented::Anonymous | Presented::Broken(_) => (false, None, got(tokens.get, tokens.account.is_none())),
-            Presented::Basic { username, password } => {
-                let password = password.expose();
-                let ok = right(&username, password);
-                let post = (!password.is_empty()).then(|| got(tokens.post, ok));
-                let anonymous = password.is_empty() && tokens.account.is_none();
-                (true, post, got(tokens.get, anonymous || !password.is_empty() && ok))
-            }
-            Presented::IdentityToken(token) => {
-                let ok = tokens.account.as_ref().is_none_or(|(_, password)| password == token.expose());
-                // By GET the token stands as the password of nobody.
-                (false, Some(got(tokens.post, ok)), got(tokens.get, right("", token.expose())))
-            }
-        };
-        let status = match post {
-            None => get,
-            Some(405) if user => get,
-            Some(404 | 401 | 400) => get,
-            Some(status) => status,
-        };
-        if status == 200 { Ok(()) } else { Err("no token".to_owned()) }
     }
 }
 
@@ -303,4 +265,38 @@ impl Answers for World<'_> {
         let at = self.place(host, 443);
         at.and_then(|at| self.server(at)).is_none_or(|server| server.security != Security::Plain)
     }
+}
+
+/// How the token server takes to us.
+fn token(challenge: &str, tokens: &Tokens, presented: &Presented) -> Result<(), String> {
+    let realm = challenge.split_once(r#"realm=""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
+    if realm.is_empty() || realm.contains("nowhere.invalid") {
+        return Err("no token".to_owned());
+    }
+    let right = |user: &str, password: &str| {
+        tokens.account.as_ref().is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
+    };
+    let got = |status: u16, ok: bool| if status == 200 && !ok { 401 } else { status };
+    let (user, post, get) = match presented {
+        Presented::Anonymous | Presented::Broken(_) => (false, None, got(tokens.get, tokens.account.is_none())),
+        Presented::Basic { username, password } => {
+            let password = password.expose();
+            let ok = right(username, password);
+            let post = (!password.is_empty()).then(|| got(tokens.post, ok));
+            let anonymous = password.is_empty() && tokens.account.is_none();
+            (true, post, got(tokens.get, anonymous || !password.is_empty() && ok))
+        }
+        Presented::IdentityToken(token) => {
+            let ok = tokens.account.as_ref().is_none_or(|(_, password)| password == token.expose());
+            // By GET the token stands as the password of nobody.
+            (false, Some(got(tokens.post, ok)), got(tokens.get, right("", token.expose())))
+        }
+    };
+    let status = match post {
+        None => get,
+        Some(405) if user => get,
+        Some(404 | 401 | 400) => get,
+        Some(status) => status,
+    };
+    if status == 200 { Ok(()) } else { Err("no token".to_owned()) }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Material {
     Cert,
     /// Its key.
     Key,
+    /// Both in one file.
+    Pair,
     /// A file that is no PEM.
     Junk,
     /// No file.
@@ -61,6 +63,7 @@ impl Pki {
         let files = [
             (Material::KnownCa, pki.known.certificate()),
             (Material::OtherCa, Authority::new().certificate()),
+            (Material::Pair, format!("{}{}", client.certificate, client.key)),
             (Material::Cert, client.certificate),
             (Material::Key, client.key),
             (Material::Junk, "nothing to see here\n".to_owned()),
@@ -105,6 +108,7 @@ impl Material {
             Self::OtherCa => "other-ca.pem",
             Self::Cert => "client.cert",
             Self::Key => "client.key",
+            Self::Pair => "client.pem",
             Self::Junk => "junk.pem",
             Self::Missing => "missing.pem",
         })

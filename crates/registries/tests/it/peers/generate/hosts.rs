@@ -157,8 +157,8 @@ impl Generator {
             let (cert, key) = (path(self, Material::Cert), path(self, Material::Key));
             lines.push(match self.random.below(12) {
                 0..=6 => format!("client = [[{cert:?}, {key:?}]]"),
-                7 => format!("client = {cert:?}"),
-                8 => format!("client = [{cert:?}]"),
+                7 => format!("client = {:?}", path(self, Material::Pair)),
+                8 => format!("client = [{:?}]", path(self, Material::Pair)),
                 9 => format!("client = [[{cert:?}, \"\"]]"),
                 10 => format!("client = [[{cert:?}, {:?}]]", path(self, Material::Missing)),
                 _ => format!("client = [[{cert:?}, {key:?}, {key:?}]]"),

@@ -224,6 +224,7 @@ impl Generator {
                     0..=5 => vec![host],
                     6 | 7 => vec![under],
                     8 => vec![host, under],
+                    _ if before == "localhost" => vec![host],
                     _ => vec![before.to_owned()],
                 }
             }
