@@ -15,7 +15,10 @@ fn start() -> Dockerd {
 }
 
 fn pull(dockerd: &Dockerd, image: &str) -> Outcome {
-    run(dockerd.docker().env("DOCKER_CONFIG", "/root/.docker").args(["pull", "--quiet", image]))
+    run(dockerd
+        .docker()
+        .env("DOCKER_CONFIG", "/root/.docker")
+        .args(["pull", "--quiet", image]))
 }
 
 #[test]
@@ -34,9 +37,13 @@ fn dockerd_goes_where_the_files_say() {
     ]);
     let authority = Authority::new();
     let tls = |name: &str| authority.issue(&[name]);
-    let first = holding(&["demo/none:1"]).tls(tls("first.example")).start_on("10.9.0.1:443".parse().unwrap());
-    let second = holding(&["demo/nginx:1"]).tls(tls("second.example")).start_on("10.9.0.2:443".parse().unwrap());
-    let plain = holding(&["demo/app:1"]).start_on("10.9.0.3:80".parse().unwrap());
+    let first = holding(&["demo/none:1"])
+        .tls(tls("first.example"))
+        .start_on("10.9.0.1:443".parse().unwrap());
+    let second = holding(&["demo/nginx:1"])
+        .tls(tls("second.example"))
+        .start_on("10.9.0.2:443".parse().unwrap());
+    let plain = holding(&["demo/plain:1"]).start_on("10.9.0.3:80".parse().unwrap());
     let private = holding(&["demo/app:1"])
         .tls(tls("private.example"))
         .client_authority(authority.certificate())
@@ -66,17 +73,25 @@ fn dockerd_goes_where_the_files_say() {
     let dockerd = start();
 
     pull(&dockerd, "docker.io/demo/nginx:1").ok();
-    assert!(first.requests().iter().any(|request| request.path == "/v2/demo/nginx/manifests/1"));
+    assert!(
+        first
+            .requests()
+            .iter()
+            .any(|request| request.path == "/v2/demo/nginx/manifests/1")
+    );
     assert!(!found(&second).is_empty());
     pull(&dockerd, "private.example/demo/app:1").ok();
     assert!(!found(&private).is_empty());
-    pull(&dockerd, "plain.example/demo/app:1").ok();
+    pull(&dockerd, "plain.example/demo/plain:1").ok();
     assert!(!found(&plain).is_empty());
 
     // Without the folder the certificate is not trusted: it was the folder that did it.
     std::fs::remove_dir_all(format!("{}/private.example", docker::CERTS)).unwrap();
     let refused = pull(&dockerd, "private.example/demo/app:1");
-    assert!(!refused.is_ok() && refused.stderr.contains("certificate"), "{refused}");
+    assert!(
+        !refused.is_ok() && refused.stderr.contains("certificate"),
+        "{refused}"
+    );
 }
 
 /// What the losses claim: a mirror is shown the credential of docker.io and no other, and Docker Hub is always asked.
@@ -87,7 +102,10 @@ fn dockerd_shows_mirrors_the_credential_of_docker_hub() {
         return;
     };
     own_folders();
-    namespace.hosts(&[("first.example", ADDRESSES[0]), ("registry-1.docker.io", ADDRESSES[4])]);
+    namespace.hosts(&[
+        ("first.example", ADDRESSES[0]),
+        ("registry-1.docker.io", ADDRESSES[4]),
+    ]);
     let authority = Authority::new();
     let mirror = holding(&["demo/nginx:1"])
         .tls(authority.issue(&["first.example"]))
@@ -95,7 +113,11 @@ fn dockerd_shows_mirrors_the_credential_of_docker_hub() {
         .start_on("10.9.0.1:443".parse().unwrap());
     let wanted = |scope: &str| {
         intent(
-            vec![registry("docker.io", Upstream::Deny, vec![Endpoint::new("first.example", super::HERE)])],
+            vec![registry(
+                "docker.io",
+                Upstream::Deny,
+                vec![Endpoint::new("first.example", super::HERE)],
+            )],
             vec![credential(scope, "hub", "secret")],
             vec![trusted("first.example", &authority)],
         )
@@ -105,14 +127,27 @@ fn dockerd_shows_mirrors_the_credential_of_docker_hub() {
     let dockerd = start();
     pull(&dockerd, "docker.io/demo/nginx:1").ok();
     assert!(!found(&mirror).is_empty(), "with docker.io's credential");
-    assert!(lost("docker.io").losses.iter().any(|loss| loss.what.contains("is for docker.io alone")));
+    assert!(
+        lost("docker.io")
+            .losses
+            .iter()
+            .any(|loss| loss.what.contains("is for docker.io alone"))
+    );
 
     run(dockerd.docker().args(["rmi", "docker.io/demo/nginx:1"])).ok();
     mirror.clear_requests();
     std::fs::remove_file(docker::CONFIG).unwrap();
     let rendered = lost("first.example");
-    assert!(rendered.losses.iter().any(|loss| loss.what.contains("credential of `first.example`")));
-    let config = rendered.files.into_iter().filter(|file| file.path == docker::CONFIG);
+    assert!(
+        rendered
+            .losses
+            .iter()
+            .any(|loss| loss.what.contains("credential of `first.example`"))
+    );
+    let config = rendered
+        .files
+        .into_iter()
+        .filter(|file| file.path == docker::CONFIG);
     install(&config.collect::<Vec<_>>());
     // Docker Hub is asked in spite of `Deny`, as its own loss says.
     let hub = std::net::TcpListener::bind("10.9.0.5:443").unwrap();
@@ -128,6 +163,9 @@ fn dockerd_shows_mirrors_the_credential_of_docker_hub() {
         false
     });
     assert!(!pull(&dockerd, "docker.io/demo/nginx:1").is_ok());
-    assert!(found(&mirror).is_empty(), "the mirror's own credential is not used");
+    assert!(
+        found(&mirror).is_empty(),
+        "the mirror's own credential is not used"
+    );
     assert!(waiting.join().unwrap(), "Docker Hub was asked");
 }

@@ -48,7 +48,9 @@ fn install(files: &[OutFile]) {
 /// A registry that holds small images under these names.
 fn holding(names: &[&str]) -> Builder {
     let start = FakeRegistry::builder();
-    names.iter().fold(start, |builder, name| builder.workload(&Workload::hello(name, name)))
+    names.iter().fold(start, |builder, name| {
+        builder.workload(&Workload::hello(name, name))
+    })
 }
 
 fn basic(user: &str, password: &str) -> fake_registry::Auth {

@@ -87,18 +87,26 @@ impl World {
 
 fn inspect(image: &str) -> Outcome {
     let mut command = skopeo::PROGRAM.command();
-    for variable in ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"] {
+    for variable in [
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "REGISTRY_AUTH_FILE",
+        "DOCKER_CONFIG",
+    ] {
         command.env_remove(variable);
     }
     command.env("HOME", "/root");
-    run(command.args(["--insecure-policy", "inspect", "--raw"]).arg(format!("docker://{image}")))
+    run(command
+        .args(["--insecure-policy", "inspect", "--raw"])
+        .arg(format!("docker://{image}")))
 }
 
 #[test]
 fn skopeo_goes_where_the_files_say() {
-    let Some(namespace) =
-        Namespace::enter("runtimes::peers::podman::skopeo_goes_where_the_files_say", &ADDRESSES)
-    else {
+    let Some(namespace) = Namespace::enter(
+        "runtimes::peers::podman::skopeo_goes_where_the_files_say",
+        &ADDRESSES,
+    ) else {
         return;
     };
     let world = world(&namespace);
@@ -108,8 +116,20 @@ fn skopeo_goes_where_the_files_say() {
 
     // Mirrors in order: the first does not have it and needs no account, the second is the location.
     inspect("docker.io/library/nginx:1").ok();
-    assert!(world.plain.requests().iter().all(|request| request.header("authorization").is_empty()));
-    assert!(world.plain.requests().iter().any(|request| request.path == "/v2/library/nginx/manifests/1"));
+    assert!(
+        world
+            .plain
+            .requests()
+            .iter()
+            .all(|request| request.header("authorization").is_empty())
+    );
+    assert!(
+        world
+            .plain
+            .requests()
+            .iter()
+            .any(|request| request.path == "/v2/library/nginx/manifests/1")
+    );
     assert_eq!(found(&world.mirror), ["/v2/hub/library/nginx/manifests/1"]);
 
     // The first has this one, and the second is not asked.
@@ -137,26 +157,39 @@ fn skopeo_goes_where_the_files_say() {
     // Blocked.
     world.clear();
     let blocked = inspect("ghcr.io/org/a:1");
-    assert!(!blocked.is_ok() && blocked.stderr.contains("blocked"), "{blocked}");
+    assert!(
+        !blocked.is_ok() && blocked.stderr.contains("blocked"),
+        "{blocked}"
+    );
     assert_eq!(world.upstream.requests().len(), 0);
 }
 
 #[test]
 fn podman_pulls_by_the_same_files() {
-    let Some(namespace) =
-        Namespace::enter("runtimes::peers::podman::podman_pulls_by_the_same_files", &ADDRESSES)
-    else {
+    let Some(namespace) = Namespace::enter(
+        "runtimes::peers::podman::podman_pulls_by_the_same_files",
+        &ADDRESSES,
+    ) else {
         return;
     };
     let world = world(&namespace);
     let rendered = podman::write(&world.intent(), Engine::Podman, &Options::default());
     install(&rendered.files);
-    std::fs::write("/etc/containers/policy.json", r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).unwrap();
+    std::fs::write(
+        "/etc/containers/policy.json",
+        r#"{"default":[{"type":"insecureAcceptAnything"}]}"#,
+    )
+    .unwrap();
     let podman = Podman::new();
     let pull = |image: &str| {
         let mut command: Command = podman.podman();
-        command.env_remove("CONTAINERS_REGISTRIES_CONF").env_remove("REGISTRY_AUTH_FILE");
-        command.env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME").env("HOME", "/root");
+        command
+            .env_remove("CONTAINERS_REGISTRIES_CONF")
+            .env_remove("REGISTRY_AUTH_FILE");
+        command
+            .env_remove("XDG_RUNTIME_DIR")
+            .env_remove("XDG_CONFIG_HOME")
+            .env("HOME", "/root");
         run(command.args(["pull", "--quiet", image]))
     };
     pull("docker.io/library/nginx:1").ok();
@@ -187,7 +220,10 @@ fn skopeo_keeps_certificates_and_digests() {
     for (name, pem) in [("me.pem", &me.certificate), ("me.key", &me.key)] {
         std::fs::write(format!("/root/pki/{name}"), pem).unwrap();
     }
-    let pair = (at("/root/pki/me.pem".to_owned()), at("/root/pki/me.key".to_owned()));
+    let pair = (
+        at("/root/pki/me.pem".to_owned()),
+        at("/root/pki/me.key".to_owned()),
+    );
     trust.tls.client.push(pair);
     let wanted = intent(
         vec![registry("quay.io", Upstream::Allow, vec![by_digest])],
