@@ -7,3 +7,4 @@ mod vectors;
 mod vectors_containerd;
 mod vectors_k3s;
 mod vectors_wharfie;
+mod vectors_regex;
