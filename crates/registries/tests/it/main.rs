@@ -3,6 +3,7 @@
 mod containerd_config;
 mod hosts_against_go;
 mod hosts_round_trip;
+mod resolve_against_go;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
