@@ -7,3 +7,4 @@ mod resolve_against_go;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
+mod vectors_regex;
