@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::log::LogLine;
+use crate::{Presented, TlsUse};
 
 /// A request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub struct Request {
     pub host: String,
     /// What it carries.
     pub authorization: Authorization,
+    /// The credential that there is for the host, whether the request carries it or not.
+    pub presented: Presented,
+    /// Certificates in use.
+    pub tls: TlsUse,
 }
 
 /// What comes back.

@@ -33,7 +33,7 @@ enum Handler {
 /// A pull under way.
 pub(super) struct Exchange<'a> {
     pub(super) containerd: &'a Containerd,
-    pub(super) wanted: &'a Wanted,
+    pub(super) wanted: Wanted,
     pub(super) hosts: &'a Hosts,
     pub(super) answers: &'a mut dyn Answers,
     pub(super) requests: Vec<Sent>,
@@ -58,7 +58,7 @@ struct Question<'q> {
 impl<'a> Exchange<'a> {
     pub(super) fn new(
         containerd: &'a Containerd,
-        wanted: &'a Wanted,
+        wanted: Wanted,
         hosts: &'a Hosts,
         answers: &'a mut dyn Answers,
     ) -> Self {
@@ -195,7 +195,7 @@ impl<'a> Exchange<'a> {
         let endpoint = self.endpoint(question.index);
         let rewritten = endpoint.rules.results(&self.wanted.repository).into_iter().next();
         let repository = rewritten.map_or_else(|| self.wanted.repository.clone(), |new| new.repository);
-        let (mut url, unsent) = request_url(endpoint, self.wanted, question.kind, &repository);
+        let (mut url, unsent) = request_url(endpoint, &self.wanted, question.kind, &repository);
         match unsent {
             Some(Unsent::Url(words)) => return Err(words),
             Some(unsent) => return Err(failed(question.method, &url, &unsent.to_string())),
@@ -225,6 +225,8 @@ impl<'a> Exchange<'a> {
             url,
             host,
             authorization,
+            presented: self.presented(question.index),
+            tls: endpoint.tls.clone(),
         };
         let answer = self.put(&request);
         // Without a port HTTP is another address, which is tried too.

@@ -54,7 +54,7 @@ impl Containerd {
             };
         }
         let mut search = Search {
-            exchange: Exchange::new(self, &wanted, &hosts, answers),
+            exchange: Exchange::new(self, wanted.clone(), &hosts, answers),
             error: None,
             log: hosts.log.clone(),
         };
@@ -75,7 +75,7 @@ impl Containerd {
     /// asked, also those that may not pull, as long as one may.
     #[must_use]
     pub fn fetch(&self, image: &Reference, objects: &[Object], answers: &mut dyn Answers) -> Trace {
-        let mut wanted = Wanted::new(image);
+        let wanted = Wanted::new(image);
         let hosts = self.hosts(&wanted.registry);
         let mut trace = Trace {
             resolve_error: hosts.fault.as_ref().map(|fault| fault.text.clone()),
@@ -84,13 +84,14 @@ impl Containerd {
         if trace.resolve_error.is_none() && !hosts.endpoints.iter().any(|endpoint| endpoint.pull) {
             trace.resolve_error = Some("no pull hosts: not found".to_owned());
         }
+        // Tokens and the fall back to plain HTTP last for all objects; those of the resolution are forgotten.
+        let mut exchange = Exchange::new(self, wanted, &hosts, answers);
         for object in objects {
             if trace.resolve_error.is_some() {
-                return trace;
+                break;
             }
-            wanted.object = object.digest.to_string();
+            exchange.wanted.object = object.digest.to_string();
             let kind = if object.manifest { "manifests" } else { "blobs" };
-            let mut exchange = Exchange::new(self, &wanted, &hosts, answers);
             let mut first = None;
             trace.served_by = None;
             for (index, endpoint) in hosts.endpoints.iter().enumerate() {
@@ -111,11 +112,11 @@ impl Containerd {
                 };
                 first.get_or_insert(words);
             }
-            trace.requests.append(&mut exchange.requests);
             if trace.served_by.is_none() {
                 trace.resolve_error = first;
             }
         }
+        trace.requests = exchange.requests;
         trace.resolved = trace.resolve_error.is_none();
         trace
     }

@@ -1,12 +1,22 @@
 //! One binary for all tests of the crate that need its outside only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 mod containerd_config;
 mod hosts_against_go;
 mod runtimes;
 mod hosts_round_trip;
+mod peers;
+mod resolve_against_go;
+mod runtimes;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
-mod vectors_regex;
 mod vectors_k3s;
+mod vectors_regex;
 mod vectors_wharfie;

@@ -44,7 +44,13 @@ pub(super) type Key = Vec<Spanned<String>>;
 
 /// Reads a document; never fails as a whole: what stood before the error is there.
 #[must_use]
-pub fn parse(source: SourceId, text: &str, library: GoToml) -> Document {
+pub fn parse(source: SourceId, text: &str) -> Document {
+    parse_as(source, text, GoToml::default())
+}
+
+/// The same, as an older library reads it.
+#[must_use]
+pub fn parse_as(source: SourceId, text: &str, library: GoToml) -> Document {
     let mut parser = Parser {
         text,
         at: 0,

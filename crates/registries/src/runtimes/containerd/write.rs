@@ -95,6 +95,15 @@ impl Writer<'_> {
             }
         }
         for endpoint in endpoints {
+            if !self.release.two && endpoint.host.contains(']') {
+                losses.add(
+                    endpoint.span,
+                    format!("the endpoint `{}`", endpoint.url()),
+                    "containerd 1 refuses a file with a `]` in the name of a table, and the registry itself is asked",
+                    "give the host a name",
+                );
+                continue;
+            }
             let (url, settings) = self.host(endpoint, losses);
             if file.hosts.iter().any(|known| known.url.value == url) {
                 losses.add(
@@ -223,8 +232,8 @@ impl Writer<'_> {
         if endpoint.scheme == Scheme::Http {
             return Scheme::Http;
         }
-        let some = |all: &[Spanned<String>]| all.first().map(|first| Spanned::new(all.to_vec(), first.span));
-        settings.ca = some(&trust.tls.ca);
+        let first = trust.tls.ca.first();
+        settings.ca = first.map(|first| Spanned::new(trust.tls.ca.clone(), first.span));
         let pair = |(certificate, key): &(Spanned<String>, Spanned<String>)| ClientPair {
             cert: certificate.clone(),
             key: (!key.is_empty()).then(|| key.clone()),
