@@ -1,5 +1,6 @@
 //! One binary for all tests of the crate that need its outside only.
 
+mod real_programs;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
