@@ -1,5 +1,7 @@
 //! One binary for all tests of the crate that need its outside only.
 
+mod k3s_generations;
+mod k3s_properties;
 mod real_programs;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
