@@ -4,8 +4,10 @@
 pub mod containerd;
 pub mod go;
 pub mod hosts;
+pub mod intent;
 pub mod k3s;
 pub mod registries_yaml;
+pub mod runtimes;
 pub mod wharfie;
 
 mod attempt;

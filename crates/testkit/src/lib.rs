@@ -12,7 +12,9 @@
 pub mod certs;
 pub mod digest;
 pub mod fake_registry;
+pub mod farm;
 pub mod htpasswd;
+pub mod namespace;
 pub mod peers;
 pub mod process;
 pub mod proxy;
@@ -22,6 +24,8 @@ pub mod workload;
 
 pub use certs::{Authority, Identity};
 pub use fake_registry::FakeRegistry;
+pub use farm::Farm;
+pub use namespace::Namespace;
 pub use process::{Outcome, Process, free_port, run};
 pub use proxy::FaultProxy;
 pub use scratch::Scratch;

@@ -32,6 +32,10 @@ pub(super) struct Endpoint {
     pub(super) span: Option<Span>,
     pub(super) tls_span: Option<Span>,
     pub(super) capabilities_span: Option<Span>,
+    /// It stands for `server`, or would.
+    pub(super) server: bool,
+    /// It has a client, and with it an authorizer, of its own.
+    pub(super) own_client: bool,
     /// Nothing but the defaults: neither a host's key nor `server` says where it is.
     pub(super) implicit: bool,
     pub(super) fault: Option<Fault>,
@@ -58,6 +62,8 @@ impl Endpoint {
             span: None,
             tls_span: None,
             capabilities_span: None,
+            server: false,
+            own_client: false,
             implicit: true,
             fault: None,
         }
@@ -135,6 +141,7 @@ impl Endpoint {
             endpoint.fails(files::pair(files, &cert, &key), None);
         }
         endpoint.explicit_tls = !(endpoint.tls.ca.is_empty() && endpoint.tls.client.is_empty());
+        endpoint.own_client = endpoint.explicit_tls;
         endpoint
     }
 
@@ -171,6 +178,7 @@ impl Endpoint {
         if !behaviour.https_first || port != "80" {
             self.tls.skip_verify = true;
             self.explicit_tls = true;
+            self.own_client = true;
         }
     }
 

@@ -13,9 +13,6 @@ use crate::go::path;
 use crate::go::url::{Url, query_escape};
 use crate::{Attempt, Because, Presented, TlsUse};
 
-/// The error of a request without a host.
-const NO_HOST: &str = "no Host in request URL";
-
 /// What will happen when an image is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -65,6 +62,7 @@ pub enum SkippedWhy {
 }
 
 /// An image as containerd's resolver takes it apart.
+#[derive(Clone)]
 pub(super) struct Wanted {
     pub(super) text: String,
     pub(super) registry: String,
@@ -175,7 +173,8 @@ impl Containerd {
             Some(new) => (new.repository, Some(new.span)),
             None => (wanted.repository.clone(), None),
         };
-        let (url, error) = request_url(endpoint, wanted, kind, &repository);
+        let (url, unsent) = request_url(endpoint, wanted, kind, &repository);
+        let error = unsent.map(|unsent| unsent.short().to_owned());
         let host = endpoint.target.host.clone();
         let setup = &self.setup;
         let (presented, credential) = credentials::present(&setup.credentials, &host, setup.docker_io_alias);
@@ -214,13 +213,43 @@ impl Containerd {
     }
 }
 
+/// Why a request is never sent.
+#[derive(Debug)]
+pub(super) enum Unsent {
+    /// Its URL is none; Go's words, whole.
+    Url(String),
+    /// Its URL has no host.
+    NoHost,
+}
+
+impl std::fmt::Display for Unsent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(words) => f.write_str(words),
+            Self::NoHost => f.write_str("http: no Host in request URL"),
+        }
+    }
+}
+
+impl Unsent {
+    /// Without the URL, and without the package that says it.
+    fn short(&self) -> &str {
+        match self {
+            Self::Url(words) => words
+                .rsplit_once("\": ")
+                .map_or(words.as_str(), |(_, cause)| cause),
+            Self::NoHost => "no Host in request URL",
+        }
+    }
+}
+
 /// A request's URL, and why it is never sent.
-fn request_url(
+pub(super) fn request_url(
     endpoint: &Endpoint,
     wanted: &Wanted,
     kind: &str,
     repository: &str,
-) -> (String, Option<String>) {
+) -> (String, Option<Unsent>) {
     let target = &endpoint.target;
     let path = path::join(&["/", &target.path, repository, kind, &wanted.object]);
     let mut text = format!("{}://{}{path}", target.scheme, target.host);
@@ -229,8 +258,11 @@ fn request_url(
         text.push_str(&query_escape(&wanted.registry));
     }
     match Url::parse(&text) {
-        Err(error) => (text, Some(error.cause.to_string())),
-        Ok(url) if url.host.is_empty() => (text, Some(NO_HOST.to_owned())),
+        Err(error) => {
+            let words = error.to_string();
+            (text, Some(Unsent::Url(words)))
+        }
+        Ok(url) if url.host.is_empty() => (text, Some(Unsent::NoHost)),
         Ok(url) => (url.to_string(), None),
     }
 }

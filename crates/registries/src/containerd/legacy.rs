@@ -133,6 +133,7 @@ fn endpoint(setup: &Setup, text: &str, span: Option<Span>, rules: &Arc<Rules>) -
     let mut endpoint = Endpoint {
         rules: Arc::clone(rules),
         span,
+        own_client: true,
         ..Endpoint::implicit()
     };
     let section = setup.legacy.tls.iter().find(|(host, _)| host.value == url.host);

@@ -5,23 +5,30 @@
 //! be contacted at all. Facts are from containerd's sources (`core/remotes/docker`, `internal/cri`), per release in
 //! [`Behaviour`], and from K3s' fork.
 
+mod answers;
 mod choose;
 mod credentials;
 mod endpoint;
+mod exchange;
 mod explain;
 mod files;
 mod legacy;
 mod log;
 mod place;
+mod reach;
 mod release;
+mod resolve;
 mod rewrite;
 mod setup;
 
+pub use answers::{Answer, Answers, Authorization, Method, Request, Sent, Trace};
 pub use choose::{Candidate, Choice, Outcome, Source};
 pub use credentials::Credential;
 pub use explain::{Alternative, Explanation, Skipped, SkippedWhy};
 pub use files::FileState;
 pub use legacy::{Legacy, Mirror};
 pub use log::LogLine;
+pub use reach::{Beyond, Exit, Name, Reach, To, Why, exits, named, reach};
 pub use release::{Behaviour, ErrorRule, ForbiddenBody, Release, StatusWords};
+pub use resolve::Object;
 pub use setup::{Containerd, Flavour, Setup};

@@ -84,7 +84,11 @@ fn endpoints(
         .collect();
     if flavour == Flavour::Upstream || read.server_on_top || read.hosts.is_empty() {
         let span = read.server.as_ref().map(|server| server.span);
-        all.push(of(read.target.as_ref(), span, &read.root));
+        let server = of(read.target.as_ref(), span, &read.root);
+        all.push(Endpoint {
+            server: true,
+            ..server
+        });
     }
     all
 }

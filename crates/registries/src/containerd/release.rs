@@ -60,6 +60,8 @@ pub struct Behaviour {
     pub get_status_checked: bool,
     /// `registry.configs.*.tls` is read (1.x).
     pub legacy_tls: bool,
+    /// A host with headers of its own has a client of its own (2.1).
+    pub header_is_own_client: bool,
     /// A refused token is thrown away and asked for again once (2.1).
     pub token_again: bool,
 }
@@ -136,6 +138,7 @@ impl Release {
             basic_needs_credentials: self >= Self::V1_7,
             get_status_checked: newest_budget,
             legacy_tls: self < Self::V2_0,
+            header_is_own_client: self >= Self::V2_1,
             token_again: self >= Self::V2_1,
         }
     }

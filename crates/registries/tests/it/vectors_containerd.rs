@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use landfall_diag::{SourceId, Span, Spanned};
 use landfall_oci::Reference;
-use landfall_registries::containerd::{Containerd, Credential, Explanation, FileState, Flavour, Setup};
+use landfall_registries::containerd::{
+    Answer, Answers, Authorization, Containerd, Credential, Explanation, FileState, Flavour, Request, Setup,
+};
 use landfall_registries::hosts::{CertsD, NOWHERE};
 use landfall_registries::{Attempt, Auth, Presented};
 
-use crate::vectors::{ExpectedAttempt, ExpectedAuth, ExpectedTls, Vector, each};
+use crate::vectors::{ExpectedAttempt, ExpectedAuth, ExpectedTls, Response, Vector, each};
 
 /// The configuration of a vector: hosts.toml as given, or as K3s is expected to render it.
 pub(crate) fn setup(vector: &Vector) -> Option<Setup> {
@@ -160,6 +162,57 @@ fn vectors_of_hosts_toml_are_explained() {
             if !missing.is_empty() {
                 return Err(format!("not among {found:#?}:\n{missing:#?}"));
             }
+        }
+        Ok(())
+    });
+}
+
+/// The world of a vector: scripted hosts, the last answer repeated; every other host wants a token, then has nothing.
+struct World<'v> {
+    vector: &'v Vector,
+    asked: BTreeMap<String, usize>,
+}
+
+impl Answers for World<'_> {
+    fn answer(&mut self, request: &Request) -> Answer {
+        let asked = self.asked.entry(request.host.clone()).or_default();
+        *asked += 1;
+        let Some(script) = self.vector.options.responses.get(&request.host) else {
+            return match request.authorization {
+                Authorization::None => Answer::Bearer {
+                    error: None,
+                    token: Ok(()),
+                },
+                _ => Answer::Status(404),
+            };
+        };
+        match script.get(*asked - 1).or(script.last()).expect("an answer") {
+            Response::Status(401) => Answer::Basic,
+            Response::Status(status) => Answer::Status(*status),
+            Response::Other(text) if text == "connrefused" => Answer::Refused,
+            Response::Other(text) => panic!("answer {text}"),
+        }
+    }
+}
+
+#[test]
+fn vectors_of_answers_are_played() {
+    each(|vector| {
+        let expected = &vector.expected;
+        let (Some(setup), Ok(image)) = (setup(vector), Reference::parse(&vector.image)) else {
+            return Ok(());
+        };
+        let asked = BTreeMap::new();
+        let trace = Containerd::new(setup).simulate(&image, &mut World { vector, asked });
+        if let Some(requests) = &expected.requests {
+            let found: Vec<String> = trace.requests.iter().map(ToString::to_string).collect();
+            same("requests", &found, requests)?;
+        }
+        if let Some(resolved) = expected.resolved {
+            same("resolved", &trace.resolved, &resolved)?;
+        }
+        if expected.resolve_error.is_some() {
+            same("error", &trace.resolve_error, &expected.resolve_error)?;
         }
         Ok(())
     });

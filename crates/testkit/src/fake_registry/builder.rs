@@ -146,7 +146,13 @@ impl Builder {
     /// Starts it.
     #[track_caller]
     pub fn start(self) -> FakeRegistry {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port on loopback");
+        self.start_on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts it on an address of the test's own (within a namespace, where every port is free).
+    #[track_caller]
+    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
+        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         listener
             .set_nonblocking(true)
             .expect("a socket can be made not to block");

@@ -50,12 +50,13 @@ impl Parser<'_> {
         self.pos += 1;
         let negated = self.peek() == Some('^');
         self.pos += usize::from(negated);
-        let mut ranges: Vec<ClassUnicodeRange> = Vec::new();
+        let (mut sets, mut ranges) = (Vec::new(), Vec::new());
         let mut first = true;
         while first || self.peek() != Some(']') {
             first = false;
             match self.class_set()? {
-                Some(set) => ranges.extend(set.iter()),
+                // Their case is folded already.
+                Some(set) => sets.extend(set.iter().copied()),
                 None => ranges.extend(self.class_range(start)?),
             }
         }
@@ -64,6 +65,7 @@ impl Parser<'_> {
         if self.flags.fold {
             set = unicode::fold(&set);
         }
+        set.union(&ClassUnicode::new(sets));
         if negated {
             set.negate();
         }
@@ -193,13 +195,18 @@ impl Parser<'_> {
             .tables
             .entry(name.to_owned())
             .or_insert_with(|| unicode::named(name));
-        let Some((set, recent)) = table.clone() else {
+        let Some(table) = table.clone() else {
             return Err(self.error(Code::ClassRange, start..self.pos));
         };
-        if recent {
+        if table.recent {
             self.since = self.since.max(25);
         }
-        Ok(Some(self.signed(set, negated)))
+        let set = if self.flags.fold && table.folds {
+            unicode::fold(&table.set)
+        } else {
+            table.set
+        };
+        Ok(Some(if negated { unicode::negate(set) } else { set }))
     }
 
     /// Everything behind a backslash, outside of brackets.
@@ -216,7 +223,13 @@ impl Parser<'_> {
         };
         let (what, kind) = if let Some(look) = look {
             self.pos += 2;
-            (Escaped::Look(look), Kind::Look(look))
+            (
+                Escaped::Look {
+                    look,
+                    multi_line: self.flags.multi_line,
+                },
+                Kind::Look(look),
+            )
         } else if let Some(set) = self.property()? {
             (Escaped::Set(set.clone()), Kind::Class(set))
         } else if let Some(set) = self.perl() {

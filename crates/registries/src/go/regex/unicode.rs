@@ -76,12 +76,27 @@ fn class(pattern: &str) -> ClassUnicode {
         .map(regex_syntax::hir::Hir::kind)
     {
         Ok(HirKind::Class(Class::Unicode(class))) => class.clone(),
+        // A set of one is parsed as that character.
+        Ok(HirKind::Literal(one)) => {
+            let text = String::from_utf8_lossy(&one.0);
+            ClassUnicode::new(text.chars().map(|c| ClassUnicodeRange::new(c, c)))
+        }
         _ => ClassUnicode::empty(),
     }
 }
 
-/// The set of `\p{name}`, and whether releases of Go before 1.25 do not know the name.
-pub(super) fn named(name: &str) -> Option<(ClassUnicode, bool)> {
+/// A set that has a name.
+#[derive(Clone)]
+pub(super) struct Named {
+    pub(super) set: ClassUnicode,
+    /// `(?i)` widens it. Go has no table for cased letters, so these stay as they are.
+    pub(super) folds: bool,
+    /// Releases of Go before 1.25 do not know the name.
+    pub(super) recent: bool,
+}
+
+/// The set of `\p{name}`.
+pub(super) fn named(name: &str) -> Option<Named> {
     let asked = name;
     let name = canonical(name);
     let alias = ALIASES
@@ -89,13 +104,17 @@ pub(super) fn named(name: &str) -> Option<(ClassUnicode, bool)> {
         .find(|(long, _)| *long == name)
         .map(|(_, short)| *short);
     let known = |list: &str, name: &str| !name.is_empty() && list.contains(&format!(" {name} "));
-    let set = match alias.unwrap_or(&name) {
+    let short = alias.unwrap_or(&name);
+    let set = match short {
         "Any" => every(),
         "Ascii" => ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]),
         "Assigned" => assigned(),
         "Cn" => negate(assigned()),
-        // Go's C has no unassigned characters in it; surrogates are in no text.
-        "C" => class(r"[\p{Cc}\p{Cf}\p{Co}&&\p{age=15.0}]"),
+        "C" => negate(class(r"[\pL\pM\pN\pP\pS\pZ&&\p{age=15.0}]")),
+        // AHOM CONSONANT SIGN MEDIAL RA became a spacing mark later.
+        "Mc" => class(r"[\p{Mc}&&\p{age=15.0}--\x{1171E}]"),
+        "Mn" => class(r"[\p{Mn}\x{1171E}&&\p{age=15.0}]"),
+        // Surrogates are in no text.
         "Cs" => ClassUnicode::empty(),
         "Lc" => class(r"[\p{Lu}\p{Ll}\p{Lt}&&\p{age=15.0}]"),
         short if known(CATEGORIES, short) => class(&format!(r"[\p{{gc={short}}}&&\p{{age=15.0}}]")),
@@ -103,7 +122,11 @@ pub(super) fn named(name: &str) -> Option<(ClassUnicode, bool)> {
         _ => return None,
     };
     let recent = alias.is_some() || asked != name || matches!(&*name, "Ascii" | "Assigned" | "Cn" | "Lc");
-    Some((set, recent))
+    Some(Named {
+        set,
+        folds: short != "Lc",
+        recent,
+    })
 }
 
 fn assigned() -> ClassUnicode {
