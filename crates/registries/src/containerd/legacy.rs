@@ -8,7 +8,7 @@ use super::choose::{Choice, Source};
 use super::endpoint::{Endpoint, Fault};
 use super::files::{self, Files};
 use super::release::Behaviour;
-use super::rewrite::Rules;
+use super::rewrite::{Patterns, Rules};
 use super::setup::{Flavour, Hosts, Setup};
 use crate::go::{net, quote::quote, url::Url};
 use crate::hosts::Target;
@@ -46,9 +46,10 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn new(setup: &Setup) -> Self {
         let fork = setup.flavour == Flavour::K3s;
+        let mut patterns = Patterns::default();
         let rules = |mirror: &Mirror| {
             let rewrites = if fork { mirror.rewrites.as_slice() } else { &[] };
-            Arc::new(Rules::compile(rewrites))
+            Arc::new(Rules::compile(rewrites, &mut patterns))
         };
         Self {
             rules: setup.legacy.mirrors.iter().map(rules).collect(),
@@ -228,7 +229,12 @@ pub(super) fn refusal(setup: &Setup) -> Option<Fault> {
         .map(|mirror| ("mirrors", mirror.span));
     let tls = setup.legacy.tls.first().map(|(_, tls)| ("configs.tls", tls.span));
     let (what, span) = mirror.or(tls.filter(|_| behaviour.legacy_tls))?;
-    let text = format!("invalid plugin config: `{what}` cannot be set when `config_path` is provided");
+    let plugin = if behaviour.legacy_tls {
+        "plugin"
+    } else {
+        "cri image"
+    };
+    let text = format!("invalid {plugin} config: `{what}` cannot be set when `config_path` is provided");
     let span = Some(span);
     Some(Fault { text, span })
 }

@@ -2,9 +2,9 @@
 
 use landfall_diag::{SourceId, Span, Spanned};
 
-use super::TomlError;
 use super::tree::{open, reach, set};
 use super::value::{Kind, Origin, Table, Value};
+use super::{GoToml, TomlError};
 
 /// Deeper nests are refused; go-toml stops at ten thousand, which would need its own stack.
 const DEEPEST: usize = 200;
@@ -45,10 +45,17 @@ pub(super) type Key = Vec<Spanned<String>>;
 /// Reads a document; never fails as a whole: what stood before the error is there.
 #[must_use]
 pub fn parse(source: SourceId, text: &str) -> Document {
+    parse_as(source, text, GoToml::default())
+}
+
+/// The same, as an older library reads it.
+#[must_use]
+pub fn parse_as(source: SourceId, text: &str, library: GoToml) -> Document {
     let mut parser = Parser {
         text,
         at: 0,
         source,
+        library,
         depth: 0,
         twice: None,
     };
@@ -69,6 +76,7 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     source: SourceId,
+    library: GoToml,
     depth: usize,
     /// A key that an inline table has twice; told only if the line is well-formed.
     twice: Option<Fail>,
@@ -77,6 +85,10 @@ pub(super) struct Parser<'a> {
 impl Parser<'_> {
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    pub(super) fn library(&self) -> GoToml {
+        self.library
     }
 
     pub(super) fn rest(&self) -> &[u8] {
@@ -129,7 +141,11 @@ impl Parser<'_> {
     }
 
     fn error(&self, fail: Fail) -> TomlError {
-        let end = (fail.at + fail.length).min(self.text.len());
+        let mut end = (fail.at + fail.length).min(self.text.len());
+        // go-toml counts bytes; a character is shown whole.
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
         TomlError {
             message: fail.message.into(),
             span: Span::new(self.source, fail.at.min(end)..end),
@@ -146,8 +162,8 @@ impl Parser<'_> {
                 Some(b'[') => {
                     let start = self.at;
                     let (key, double) = self.header()?;
-                    self.line_end()?;
                     let at = self.span(start);
+                    self.line_end()?;
                     if !double {
                         document.headers.push(key.clone());
                     }
@@ -213,6 +229,12 @@ impl Parser<'_> {
         self.skip(if double { 2 } else { 1 });
         self.blanks();
         let key = self.key()?;
+        if self.library == GoToml::V1
+            && let Some(part) = key.iter().find(|part| part.value.contains(']'))
+        {
+            let range = part.span.range();
+            return Err(Fail::new(range.start, range.len(), "invalid table name"));
+        }
         let (close, message) = match double {
             true => (&b"]]"[..], "expected ']]' to close array table name"),
             false => (&b"]"[..], "expected ']' to close table name"),
@@ -359,10 +381,17 @@ impl Parser<'_> {
     fn inline(&mut self) -> Scan<Kind> {
         self.skip(1);
         let mut table = Table::new(Origin::Inline);
-        let mut after_value = false;
+        let (mut after_value, mut comma) = (false, false);
         loop {
-            self.gap()?;
+            match self.library {
+                GoToml::V2_4 => self.gap()?,
+                _ => self.blanks(),
+            }
             match self.peek() {
+                Some(byte @ (b'}' | b'\n' | b'\r')) if comma && self.library != GoToml::V2_4 => {
+                    let message = format!("invalid character at start of key: {}", char::from(byte));
+                    return Err(Fail::new(self.at, 1, message));
+                }
                 None => return Err(Fail::new(self.at, 0, "inline table is incomplete")),
                 Some(b'}') => {
                     self.skip(1);
@@ -370,7 +399,7 @@ impl Parser<'_> {
                 }
                 Some(b',') if after_value => {
                     self.skip(1);
-                    after_value = false;
+                    (after_value, comma) = (false, true);
                 }
                 Some(b',') => {
                     return Err(Fail::new(self.at, 1, "unexpected comma in inline table"));
@@ -384,7 +413,7 @@ impl Parser<'_> {
                     if let Err(fail) = set(&mut table, key, value) {
                         self.twice.get_or_insert(fail);
                     }
-                    after_value = true;
+                    (after_value, comma) = (true, false);
                 }
             }
         }
