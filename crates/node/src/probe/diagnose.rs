@@ -43,34 +43,7 @@ pub(super) fn diagnose(error: &NetError, known: &Circumstances<'_>) -> Finding {
         NetError::TlsExpired { host, .. } => wrong_time(host, known),
         NetError::TlsWrongName { host, detail } => wrong_name(host, detail, known),
         NetError::TlsClientCertificate { host, reason } => client_certificate(host, reason, known),
-        NetError::NotTls { host } => Finding::new(
-            StepKind::Tls,
-            Cause::PlainHttpPort,
-            format!("{host} was asked for HTTPS and answered without TLS"),
-            &["if this port is meant to be plain HTTP, write the endpoint with `http://`"],
-        )
-        .advise("else give the port that speaks HTTPS"),
-        NetError::TlsCut { host } => Finding::new(
-            StepKind::Tls,
-            Cause::TlsCut,
-            format!("{host} closed the connection within the TLS handshake"),
-            &[
-                "check that this port speaks HTTPS at all (`http://` in the endpoint if not)",
-                "a firewall that lets no unknown server name through ends connections like this",
-            ],
-        ),
-        // How some servers say that they cannot make anything of the authority that signed ours.
-        NetError::Tls { host, reason }
-            if reason.contains("DecryptError") && !known.attempt.tls.client.is_empty() =>
-        {
-            client_certificate(host, reason, known)
-        }
-        NetError::Tls { host, reason } => Finding::new(
-            StepKind::Tls,
-            Cause::Tls,
-            format!("TLS with {host} failed: {reason}"),
-            &["the server must speak TLS 1.2 or 1.3 with a certificate that is not damaged"],
-        ),
+        NetError::NotTls { .. } | NetError::TlsCut { .. } | NetError::Tls { .. } => no_tls(error, known),
         NetError::Proxy {
             proxy,
             target,
@@ -105,6 +78,41 @@ pub(super) fn diagnose(error: &NetError, known: &Circumstances<'_>) -> Finding {
             other.to_string(),
             &["look into the server's log: it ended the answer, or something between did"],
         ),
+    }
+}
+
+/// No common language, rather than no trust.
+fn no_tls(error: &NetError, known: &Circumstances<'_>) -> Finding {
+    match error.root() {
+        NetError::NotTls { host } => Finding::new(
+            StepKind::Tls,
+            Cause::PlainHttpPort,
+            format!("{host} was asked for HTTPS and answered without TLS"),
+            &["if this port is meant to be plain HTTP, write the endpoint with `http://`"],
+        )
+        .advise("else give the port that speaks HTTPS"),
+        NetError::TlsCut { host } => Finding::new(
+            StepKind::Tls,
+            Cause::TlsCut,
+            format!("{host} closed the connection within the TLS handshake"),
+            &[
+                "check that this port speaks HTTPS at all (`http://` in the endpoint if not)",
+                "a firewall that lets no unknown server name through ends connections like this",
+            ],
+        ),
+        // How some servers say that they cannot make anything of the authority that signed ours.
+        NetError::Tls { host, reason }
+            if reason.contains("DecryptError") && !known.attempt.tls.client.is_empty() =>
+        {
+            client_certificate(host, reason, known)
+        }
+        NetError::Tls { host, reason } => Finding::new(
+            StepKind::Tls,
+            Cause::Tls,
+            format!("TLS with {host} failed: {reason}"),
+            &["the server must speak TLS 1.2 or 1.3 with a certificate that is not damaged"],
+        ),
+        other => Finding::new(StepKind::Tls, Cause::Tls, other.to_string(), &[]),
     }
 }
 

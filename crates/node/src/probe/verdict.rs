@@ -110,20 +110,7 @@ pub(super) fn judge(refusal: &Refusal, attempt: &Attempt, now: SystemTime) -> Fi
                 "check the repository's name after rewriting: a project that does not exist is often 403, too",
             ],
         ),
-        429 => {
-            let wait = retry_after(&refusal.headers, now);
-            let wait = wait
-                .map(|wait| format!(", try again in {} s", wait.as_secs()))
-                .unwrap_or_default();
-            new(
-                Cause::RateLimited,
-                format!("{host} has had too many requests from here{wait}{said}"),
-                &[
-                    "pull through a mirror that keeps what it fetched, or with a credential that has a higher limit",
-                    "containerd asks up to five times at once without waiting, and then tries the next endpoint",
-                ],
-            )
-        }
+        429 => throttled(refusal, host, now),
         407 => new(
             Cause::Proxy,
             format!("the proxy in front of {host} wants a user and password (407)"),
@@ -148,6 +135,24 @@ pub(super) fn judge(refusal: &Refusal, attempt: &Attempt, now: SystemTime) -> Fi
             &["look into the registry's log"],
         ),
     }
+}
+
+fn throttled(refusal: &Refusal, host: &str, now: SystemTime) -> Finding {
+    let wait = retry_after(&refusal.headers, now);
+    let wait = wait.map(|wait| format!(", try again in {} s", wait.as_secs()));
+    Finding::new(
+        StepKind::Manifest,
+        Cause::RateLimited,
+        format!(
+            "{host} has had too many requests from here{}{}",
+            wait.unwrap_or_default(),
+            refusal.said()
+        ),
+        &[
+            "pull through a mirror that keeps what it fetched, or with a credential that has a higher limit",
+            "containerd asks up to five times at once without waiting, and then tries the next endpoint",
+        ],
+    )
 }
 
 /// What a 404 means. `ping` is the answer to `GET /v2/` of the same host, if it was asked.
@@ -203,8 +208,6 @@ pub(super) fn missing(refusal: &Refusal, attempt: &Attempt, ping: Option<&Refusa
 /// What a 401 at the end means, given what was shown.
 pub(super) fn unauthorized(attempt: &Attempt, challenges: &[Challenge], had_token: bool) -> Finding {
     let host = &attempt.host;
-    let place =
-        format!("registries.yaml: `configs.\"{host}\".auth`, with exactly this host and port as the key");
     let wants_basic = challenges
         .iter()
         .any(|one| matches!(one, Challenge::Basic { .. }));
@@ -231,6 +234,15 @@ pub(super) fn unauthorized(attempt: &Attempt, challenges: &[Challenge], had_toke
             ],
         );
     }
+    not_accepted(attempt, wants_basic)
+}
+
+/// What was shown is not what is wanted.
+fn not_accepted(attempt: &Attempt, wants_basic: bool) -> Finding {
+    let host = &attempt.host;
+    let place =
+        format!("registries.yaml: `configs.\"{host}\".auth`, with exactly this host and port as the key");
+    let new = |step, cause, message: String, advice: &[&str]| Finding::new(step, cause, message, advice);
     match (&attempt.presented, wants_basic) {
         (Presented::Anonymous, _) => new(
             StepKind::Challenge,
