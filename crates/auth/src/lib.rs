@@ -24,7 +24,7 @@ pub use environment::Environment;
 pub use error::AuthError;
 pub use exchange::{Exchange, Issued, Manner, basic_header, bearer_header};
 pub use keyring::Keyring;
-pub use realm::Realm;
+pub use realm::{Realm, Realms};
 pub use scope::{Action, ScopeSet};
 pub use tokens::TokenOptions;
 

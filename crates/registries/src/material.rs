@@ -1,6 +1,8 @@
 //! The parts that every format has in some spelling: credentials, certificates, rewrites; and what got lost between
 //! two formats.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use landfall_diag::{Span, Spanned};
 use landfall_oci::Secret;
 
@@ -25,6 +27,25 @@ impl Auth {
             && self.password.is_none()
             && self.auth.is_none()
             && self.identity_token.is_none()
+    }
+}
+
+impl Auth {
+    /// The user and the password, as containerd finds them: by name, or else in `auth`, unless a token comes before.
+    #[must_use]
+    pub fn user_password(&self) -> Option<(String, Secret)> {
+        let some = |text: &Option<Spanned<Secret>>| text.as_ref().is_some_and(|text| !text.is_empty());
+        if let Some(user) = self.username.as_ref().filter(|user| !user.is_empty()) {
+            let password = self.password.as_ref().map(|password| password.value.clone());
+            return Some((user.value.clone(), password.unwrap_or_else(|| Secret::new(""))));
+        }
+        if some(&self.identity_token) {
+            return None;
+        }
+        let bytes = STANDARD.decode(self.auth.as_ref()?.expose()).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some((user.to_owned(), Secret::new(password.trim_end_matches('\0'))))
     }
 }
 

@@ -11,14 +11,26 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 
 use super::error::NetError;
+use super::reach::Reach;
 use super::socket::Socket;
 use super::trace::{Trace, TraceEvent};
 
 /// How long one address may be silent before the next one is tried beside it (RFC 8305 says 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to `host:port` within `limit`.
-pub(crate) async fn dial(host: &str, port: u16, limit: Duration, trace: &Trace) -> Result<Socket, NetError> {
+/// Whom to connect to.
+pub(crate) struct Whom<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    /// Host and port as the URL has them.
+    pub(crate) authority: &'a str,
+    /// Where that may lead.
+    pub(crate) reach: &'a Reach,
+}
+
+/// Connects within `limit`.
+pub(crate) async fn dial(whom: &Whom<'_>, limit: Duration, trace: &Trace) -> Result<Socket, NetError> {
+    let Whom { host, port, .. } = *whom;
     let in_time = |what| {
         move |_| NetError::Timeout {
             url: format!("{host}:{port}"),
@@ -35,7 +47,7 @@ pub(crate) async fn dial(host: &str, port: u16, limit: Duration, trace: &Trace) 
         elapsed: begun.elapsed(),
         outcome: found.clone(),
     });
-    let addresses = found?;
+    let addresses = interleave(reachable(whom, found?)?);
     let begun = Instant::now();
     let connected = tokio::time::timeout_at(deadline, connect(host, port, addresses)).await;
     let connected = connected.map_err(in_time("connecting")).flatten();
@@ -77,11 +89,34 @@ async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, NetError> {
             "the name has no address",
         )));
     }
-    Ok(interleave(addresses))
+    Ok(addresses)
 }
 
 async fn connect(host: &str, port: u16, addresses: Vec<SocketAddr>) -> Result<TcpStream, NetError> {
     race(addresses).await.map_err(|source| failed(host, port, source))
+}
+
+/// Those of the addresses that may be dialled; an error when there is none.
+fn reachable(whom: &Whom<'_>, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    let mut refused = None;
+    let mut kept = addresses;
+    kept.retain(
+        |address| match whom.reach.check(whom.authority, whom.host, address.ip()) {
+            Ok(()) => true,
+            Err(kind) => {
+                refused = Some((address.ip(), kind));
+                false
+            }
+        },
+    );
+    match refused.filter(|_| kept.is_empty()) {
+        Some((address, kind)) => Err(NetError::AddressRefused {
+            host: whom.authority.to_owned(),
+            address,
+            kind,
+        }),
+        None => Ok(kept),
+    }
 }
 
 /// IPv6 and IPv4 in turn, starting with the family that the resolver put first.
