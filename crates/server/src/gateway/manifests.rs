@@ -83,7 +83,12 @@ impl Gateway {
     }
 
     async fn cached_manifest(&self, source: &Source, target: &Target) -> Option<FoundManifest> {
-        let found = self.cache.stat_manifest(&source.kept, target).await;
+        let mut found = self.cache.stat_manifest(&source.kept, target).await;
+        // By its digest too: that tells the cache that somebody uses it.
+        if let (Ok(known), Target::Tag(_)) = (&found, target) {
+            let exact = Target::Digest(known.digest);
+            found = self.cache.stat_manifest(&source.kept, &exact).await;
+        }
         if let Err(error) = found.as_ref()
             && !error.is_not_found()
         {
@@ -98,7 +103,7 @@ impl Gateway {
         })
     }
 
-    async fn fetch_manifest(&self, source: &Source, target: &Target) -> Outcome {
+    async fn fetch_manifest(self: &Arc<Self>, source: &Source, target: &Target) -> Outcome {
         let wanted = target.clone();
         let question = move |open: Open| {
             let target = wanted.clone();
@@ -114,7 +119,7 @@ impl Gateway {
     }
 
     /// Asks whether a tag still points at what we know; takes what it points at now.
-    async fn look_again(&self, source: &Source, tag: &Tag, known: FoundManifest) -> Outcome {
+    async fn look_again(self: &Arc<Self>, source: &Source, tag: &Tag, known: FoundManifest) -> Outcome {
         let (target, digest) = (Target::Tag(tag.clone()), known.descriptor.digest);
         let wanted = target.clone();
         let question = move |open: Open| {
@@ -172,7 +177,7 @@ impl Gateway {
 
     /// Puts a manifest into the cache. Where that does not work, it is given out all the same.
     async fn keep(
-        &self,
+        self: &Arc<Self>,
         source: &Source,
         target: &Target,
         manifest: RawManifest,
@@ -191,6 +196,7 @@ impl Gateway {
         };
         match self.cache.put_manifest(&source.kept, put).await {
             Ok(()) => {
+                self.grew(manifest.bytes.len() as u64);
                 let key = (source.kept.clone(), target.clone());
                 self.missing.forget(&key);
                 self.fresh.note(key, Instant::now(), self.options.tag_ttl);

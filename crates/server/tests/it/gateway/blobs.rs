@@ -8,7 +8,7 @@ use landfall_server::gateway::GatewayOptions;
 use landfall_testkit::FakeRegistry;
 use landfall_testkit::fake_registry::{Fault, Kind, Rule};
 
-use super::{Front, app, quay};
+use super::{Front, app, hasty, quay};
 
 const SIZE: u64 = 6 << 20;
 
@@ -55,7 +55,7 @@ async fn a_part_is_waited_for_and_no_more_than_it() {
         pause: Duration::from_secs(600),
     };
     upstream.rule(Rule::on(Kind::Blob, stall).times(1));
-    let front = Front::new(quay(&[&upstream]), GatewayOptions::default()).await;
+    let front = Front::new(hasty(&upstream), GatewayOptions::default()).await;
     let path = format!("/v2/org/app/blobs/{}?ns=quay.io", layer.digest);
     let part = async |range: &str| {
         front

@@ -7,7 +7,7 @@ use landfall_server::gateway::{GatewayOptions, Upstreams};
 use landfall_testkit::FakeRegistry;
 use landfall_testkit::fake_registry::{Auth, Fault, Kind, Rule};
 
-use super::{Front, app, endpoint, forgetful, host, log_in, quay};
+use super::{Front, app, endpoint, forgetful, hasty, host, log_in, quay};
 
 const SIZE: u64 = 5 << 20;
 
@@ -24,7 +24,7 @@ async fn a_blob_that_breaks_off_goes_on_where_it_was() {
     ] {
         let upstream = FakeRegistry::with(&workload);
         upstream.rule(Rule::on(Kind::Blob, fault.clone()).times(1));
-        let front = Front::new(quay(&[&upstream]), GatewayOptions::default()).await;
+        let front = Front::new(hasty(&upstream), GatewayOptions::default()).await;
         front
             .blob("org/app", &layer.digest)
             .await

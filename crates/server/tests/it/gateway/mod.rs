@@ -3,9 +3,11 @@
 mod blobs;
 mod closed;
 mod faults;
+mod full;
 mod pulls;
 mod restart;
 mod rules;
+mod sockets;
 mod tags;
 
 use std::sync::Arc;
@@ -36,8 +38,17 @@ pub(crate) fn host(registry: &FakeRegistry) -> UpstreamHost {
     host.tls.system_roots = false;
     host.timeouts.connect = Duration::from_secs(2);
     host.timeouts.response = Duration::from_secs(2);
-    host.timeouts.stall = Duration::from_millis(400);
     host
+}
+
+/// The same to one that is given up soon after it falls silent.
+pub(crate) fn hasty(registry: &FakeRegistry) -> Upstreams {
+    let mut host = host(registry);
+    host.timeouts.stall = Duration::from_millis(400);
+    let mut upstreams = Upstreams::new();
+    let endpoint = Endpoint::new(host.connect().unwrap());
+    upstreams.insert(&"quay.io".parse().unwrap(), vec![endpoint]);
+    upstreams
 }
 
 pub(crate) fn log_in(host: &mut UpstreamHost, user: &str, password: &str) {
