@@ -31,13 +31,11 @@ pub(crate) struct Front {
     cache: Option<tempfile::TempDir>,
 }
 
-/// How to talk to a fake registry, with little patience.
+/// How to talk to a fake registry.
 pub(crate) fn host(registry: &FakeRegistry) -> UpstreamHost {
     let mut host = UpstreamHost::new(registry.registry());
     host.plain_http = true;
     host.tls.system_roots = false;
-    host.timeouts.connect = Duration::from_secs(2);
-    host.timeouts.response = Duration::from_secs(2);
     host
 }
 
