@@ -48,10 +48,10 @@ impl Gateway {
         let label = &source.route.label;
         let key = (source.kept.clone(), target.clone());
         let cached = self.cached_manifest(source, target).await;
-        let is_settled = matches!(target, Target::Digest(_)) || self.fresh.has(&key, Instant::now());
-        if let Some(found) = cached.as_ref().filter(|_| is_settled) {
+        let is_missing = cached.is_none();
+        if let Some(found) = cached.filter(|_| self.is_settled(source, target)) {
             self.counters.answered(label, Answered::Hit);
-            return Ok(found.clone());
+            return Ok(found);
         }
         let failure = |verdict: Verdict| {
             verdict.into_failure(
@@ -59,13 +59,16 @@ impl Gateway {
                 ErrorCode::ManifestUnknown,
             )
         };
-        if cached.is_none() && self.missing.has(&key, Instant::now()) {
+        if is_missing && self.missing.has(&key, Instant::now()) {
             self.counters.answered(label, Answered::Remembered);
             return Err(failure(Verdict::default()));
         }
         let (gateway, own, wanted) = (Arc::clone(self), source.clone(), target.clone());
         let work = move || async move {
+            // It may have come since.
+            let cached = gateway.cached_manifest(&own, &wanted).await;
             match (cached, &wanted) {
+                (Some(found), _) if gateway.is_settled(&own, &wanted) => Ok((found, Answered::Hit)),
                 (Some(known), Target::Tag(tag)) => gateway.look_again(&own, tag, known).await,
                 _ => gateway.fetch_manifest(&own, &wanted).await,
             }
@@ -80,6 +83,12 @@ impl Gateway {
         };
         self.counters.answered(label, how);
         outcome.map(|(found, _)| found).map_err(failure)
+    }
+
+    /// Whether what is kept needs no second look.
+    fn is_settled(&self, source: &Source, target: &Target) -> bool {
+        let key = || (source.kept.clone(), target.clone());
+        matches!(target, Target::Digest(_)) || self.fresh.has(&key(), Instant::now())
     }
 
     async fn cached_manifest(&self, source: &Source, target: &Target) -> Option<FoundManifest> {
