@@ -14,6 +14,7 @@ mod fetch;
 mod flight;
 mod health;
 mod host;
+mod lists;
 mod manifests;
 mod recall;
 mod singles;

@@ -216,3 +216,60 @@ async fn one_user_agent_and_one_login_for_all_that_is_asked() {
         assert!(request.header("user-agent").starts_with("landfall/"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_the_upstreams_and_what_is_kept_where_it_is_away() {
+    let (mut workload, _) = app(6, 1000);
+    let root = workload.images[0].root;
+    for tag in ["2", "latest"] {
+        workload.tag(&format!("org/app:{tag}"), root);
+    }
+    let subject = landfall_oci::Descriptor::new(
+        landfall_oci::MediaType::OCI_INDEX,
+        root,
+        workload.manifests[&root].bytes.len() as u64,
+    );
+    let signature = workload.add_manifest(
+        landfall_oci::MediaType::OCI_MANIFEST,
+        &serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "artifactType": "application/x.sig",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+            "layers": [],
+            "subject": subject,
+        }),
+    );
+    workload.tag("org/app:sig", signature.digest);
+    let upstream = FakeRegistry::with(&workload);
+    let front = Front::new(quay(&[&upstream]), forgetful()).await;
+    let first = front.get("/v2/org/app/tags/list?ns=quay.io&n=2").await;
+    first.expect(200);
+    assert_eq!(first.json()["tags"], serde_json::json!(["1", "2"]));
+    assert_eq!(first.header("x-landfall-served-from"), upstream.address());
+    assert!(first.header("link").contains("last=2"));
+    let second = front.get("/v2/quay.io/org/app/tags/list?n=9&last=2").await;
+    assert_eq!(second.json()["tags"], serde_json::json!(["latest", "sig"]));
+    let referrers = format!("/v2/org/app/referrers/{root}?ns=quay.io");
+    let found = front.get(&referrers).await;
+    assert_eq!(
+        found.json()["manifests"][0]["digest"],
+        signature.digest.to_string()
+    );
+    for tag in ["1", "sig"] {
+        front
+            .get(&format!("/v2/org/app/manifests/{tag}?ns=quay.io"))
+            .await
+            .expect(200);
+    }
+    drop(upstream);
+    let kept = front.get("/v2/org/app/tags/list?ns=quay.io").await;
+    assert_eq!(kept.json()["tags"], serde_json::json!(["1", "sig"]));
+    let found = front.get(&referrers).await;
+    assert_eq!(
+        found.json()["manifests"][0]["digest"],
+        signature.digest.to_string()
+    );
+    front.get("/v2/org/none/tags/list?ns=quay.io").await.expect(404);
+}
