@@ -10,7 +10,7 @@ use landfall_net::client::Transport;
 use landfall_oci::{Registry, Repository};
 
 use crate::exchange::{Exchange, basic_header, bearer_header};
-use crate::realm::Realm;
+use crate::realm::{Realm, Realms};
 use crate::tokens::{Key, Tokens};
 use crate::{AuthError, Challenge, Credential, Found, Keyring, ScopeSet, TokenOptions};
 
@@ -18,6 +18,7 @@ use crate::{AuthError, Challenge, Credential, Found, Keyring, ScopeSet, TokenOpt
 #[derive(Clone)]
 pub struct Authorizer {
     inner: Arc<Inner>,
+    realms: Arc<Realms>,
 }
 
 struct Inner {
@@ -91,7 +92,15 @@ impl Authorizer {
                 known: Mutex::default(),
                 without_form: Mutex::default(),
             }),
+            realms: Arc::default(),
         }
+    }
+
+    /// The same, talking to token servers on these hosts only.
+    #[must_use]
+    pub fn with_realms(mut self, realms: Realms) -> Self {
+        self.realms = Arc::new(realms);
+        self
     }
 
     /// What a request with these needs carries, as far as the registry is known: the first request to a registry goes
@@ -125,7 +134,14 @@ impl Authorizer {
                     answered_by,
                 }),
             ) => {
-                let realm = Realm::check(registry, &answered_by, &realm, service, &found.credential)?;
+                let realm = Realm::check(
+                    &self.realms,
+                    registry,
+                    &answered_by,
+                    &realm,
+                    service,
+                    &found.credential,
+                )?;
                 let (header, kind) = self.token(&key, &found, &realm).await?;
                 (Some(header), kind)
             }
@@ -185,6 +201,7 @@ impl Authorizer {
         });
         if let Some((realm, service, scope, error)) = bearer {
             Realm::check(
+                &self.realms,
                 registry,
                 answered_by,
                 realm,

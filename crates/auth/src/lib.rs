@@ -23,6 +23,7 @@ pub use credential::{Credential, Found};
 pub use environment::Environment;
 pub use error::AuthError;
 pub use keyring::Keyring;
+pub use realm::Realms;
 pub use scope::{Action, ScopeSet};
 pub use tokens::TokenOptions;
 

@@ -9,6 +9,41 @@ use landfall_oci::Registry;
 
 use crate::{AuthError, Credential};
 
+/// On which hosts token servers are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Realms {
+    /// On any host, by the rules that always hold.
+    #[default]
+    Anywhere,
+    /// On the registry's own host, where it is known to have its token server, and on these (`host` or `host:port`).
+    Known(Vec<String>),
+}
+
+/// Registries whose token server is on another host, with that host.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
+    ("nvcr.io", "authn.nvidia.com"),
+];
+
+impl Realms {
+    fn accepts(&self, answered_by: &Uri, realm: &Uri) -> bool {
+        let Self::Known(also) = self else {
+            return true;
+        };
+        let (Some(home), Some(host)) = (answered_by.host(), realm.host()) else {
+            return false;
+        };
+        let named = realm.authority().map_or(host, |authority| authority.as_str());
+        let is = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        is(home, host)
+            || ELSEWHERE
+                .iter()
+                .any(|(one, other)| is(one, home) && is(other, named))
+            || also.iter().any(|known| is(known, named))
+    }
+}
+
 /// A token server that was found acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Realm {
@@ -19,6 +54,7 @@ pub(crate) struct Realm {
 impl Realm {
     /// Checks the realm of a challenge that `answered_by` (a URL of the registry) gave.
     pub(crate) fn check(
+        realms: &Realms,
         registry: &Registry,
         answered_by: &Uri,
         realm: &str,
@@ -47,6 +83,11 @@ impl Realm {
                 "it leads from another host into this machine or its link",
             ));
         }
+        if !realms.accepts(answered_by, &url) {
+            return Err(refused(
+                "it is on another host than the registry; allow that host if it is meant",
+            ));
+        }
         let same_host = url.host() == answered_by.host();
         match url.scheme_str() {
             Some("https") => {}
@@ -72,7 +113,32 @@ mod tests {
 
     fn check(from: &'static str, realm: &str, credential: &Credential) -> bool {
         let registry = "reg.example".parse().unwrap();
-        Realm::check(&registry, &Uri::from_static(from), realm, None, credential).is_ok()
+        let from = Uri::from_static(from);
+        Realm::check(&Realms::Anywhere, &registry, &from, realm, None, credential).is_ok()
+    }
+
+    #[test]
+    fn realms_can_be_bound_to_their_registry() {
+        let registry = "reg.example".parse().unwrap();
+        let check = |from: &'static str, realm: &str, also: &[&str]| {
+            let realms = Realms::Known(also.iter().map(|host| (*host).to_owned()).collect());
+            let from = Uri::from_static(from);
+            Realm::check(&realms, &registry, &from, realm, None, &Credential::Anonymous).is_ok()
+        };
+        let home = "https://reg.example/v2/";
+        assert!(check(home, "https://reg.example/token", &[]));
+        assert!(check(home, "https://REG.example:8443/token", &[]));
+        assert!(check(home, "/token", &[]));
+        assert!(!check(home, "https://auth.example/token", &[]));
+        assert!(!check(home, "https://reg.example.evil/token", &[]));
+        assert!(check(home, "https://auth.example/token", &["auth.example"]));
+        assert!(!check(home, "https://auth.example:444/token", &["auth.example"]));
+        assert!(check(
+            "https://registry-1.docker.io/v2/",
+            "https://auth.docker.io/token",
+            &[]
+        ));
+        assert!(!check(home, "https://auth.docker.io/token", &[]));
     }
 
     #[test]

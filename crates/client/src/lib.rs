@@ -20,6 +20,7 @@ mod push;
 mod range;
 mod request;
 mod session;
+mod site;
 mod source;
 
 use std::sync::Arc;
@@ -32,14 +33,27 @@ pub use error::{ClientError, Kind, Missing};
 pub use options::ClientOptions;
 pub use pull::BlobStream;
 pub use push::{Ask, Pushed};
+pub use site::Site;
 pub use source::BlobSource;
 
 use session::Place;
+
+/// What a registry said of something that we know already.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Revalidated {
+    /// It is as it was.
+    Same,
+    /// It is something else now.
+    Changed(Descriptor),
+    /// It is not there any more.
+    Gone,
+}
 
 /// All registries of one run. Cloning shares connections, tokens and pace.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    site: Arc<Site>,
 }
 
 #[derive(Debug)]
@@ -61,7 +75,8 @@ impl Client {
             what: "the set-up of TLS".to_owned(),
             source,
         })?;
-        let authorizer = Authorizer::new(transport.clone(), options.keyring, options.tokens);
+        let authorizer =
+            Authorizer::new(transport.clone(), options.keyring, options.tokens).with_realms(options.realms);
         Ok(Self {
             inner: Arc::new(Inner {
                 transport,
@@ -69,7 +84,23 @@ impl Client {
                 chunk_bytes: options.chunk_bytes.max(1),
                 always_chunked: options.always_chunked,
             }),
+            site: Arc::default(),
         })
+    }
+
+    /// The same connections, tokens and pace, for hosts that have their API at another place.
+    #[must_use]
+    pub fn through(&self, site: Site) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            site: Arc::new(site),
+        }
+    }
+
+    /// Where the API of its hosts is.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// Fetches a manifest; its digest is computed here, and is the one asked for.
@@ -100,6 +131,20 @@ impl Client {
         manifest::head(self, Place::new(registry, repository), target).await
     }
 
+    /// Asks whether a tag still points at what is known of it, without its content.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revalidate(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        target: &Target,
+        known: &Digest,
+    ) -> Result<Revalidated, ClientError> {
+        manifest::revalidate(self, Place::new(registry, repository), target, known).await
+    }
+
     /// Starts to read a blob at `offset`. The stream resumes by itself and ends exactly at the descriptor's size.
     ///
     /// # Errors
@@ -112,6 +157,43 @@ impl Client {
         offset: u64,
     ) -> Result<BlobStream, ClientError> {
         BlobStream::from_registry(self.clone(), registry, repository, descriptor, offset).await
+    }
+
+    /// The same for a blob of which only the digest is known: how long it is, the registry says
+    /// ([`BlobStream::size`]).
+    ///
+    /// # Errors
+    /// [`ClientError`], also when the registry does not say it.
+    pub async fn blob_of_any_size(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        digest: &Digest,
+        offset: u64,
+    ) -> Result<BlobStream, ClientError> {
+        BlobStream::of_any_size(self.clone(), registry, repository, digest, offset).await
+    }
+
+    /// The length of a repository's blob, by the registry's word; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`ClientError`], also when the registry does not say it.
+    pub async fn head_blob(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<u64>, ClientError> {
+        let place = Place::new(registry, repository);
+        let found = pull::exists(self, place, &ScopeSet::pull(repository), digest).await?;
+        found
+            .map(|size| {
+                size.ok_or_else(|| ClientError::Protocol {
+                    what: pull::name(place, digest),
+                    reason: "its answer does not say how long it is".to_owned(),
+                })
+            })
+            .transpose()
     }
 
     /// Starts to read a foreign layer from its descriptor's `urls`, without any credential.

@@ -1,6 +1,6 @@
 //! Manifests: fetched whole, checked, and stored byte for byte.
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use landfall_auth::ScopeSet;
 use landfall_net::client::{NetError, Request, RequestBody};
@@ -8,7 +8,7 @@ use landfall_oci::{Algorithm, Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType,
 
 use crate::answer::{check_digest_header, refusal};
 use crate::session::{Document, Fetched, Place};
-use crate::{Client, ClientError, Missing, request};
+use crate::{Client, ClientError, Missing, Revalidated, request};
 
 /// The header in which registries state digests.
 pub(crate) const DIGEST_HEADER: &str = "docker-content-digest";
@@ -89,11 +89,52 @@ pub(crate) async fn head(
     place: Place<'_>,
     target: &Target,
 ) -> Result<Option<Descriptor>, ClientError> {
-    let what = name(place, target);
     let request = request::manifest(Method::HEAD, url(client, place, target)?);
-    let answer = client.send(place, &scopes(place), &what, &request).await?;
+    let head = head_with(client, place, target, &request).await?;
+    Ok(match head {
+        Head::Found(found) => Some(found),
+        Head::Same | Head::Missing => None,
+    })
+}
+
+/// A HEAD that says what we know: registries that read it answer 304, the others say what there is.
+pub(crate) async fn revalidate(
+    client: &Client,
+    place: Place<'_>,
+    target: &Target,
+    known: &Digest,
+) -> Result<Revalidated, ClientError> {
+    let request = request::manifest(Method::HEAD, url(client, place, target)?);
+    let request = match HeaderValue::try_from(format!("\"{known}\"")) {
+        Ok(etag) => request.header(IF_NONE_MATCH, etag),
+        Err(_) => request,
+    };
+    let head = head_with(client, place, target, &request).await?;
+    Ok(match head {
+        Head::Found(found) if found.digest == *known => Revalidated::Same,
+        Head::Found(found) => Revalidated::Changed(found),
+        Head::Same => Revalidated::Same,
+        Head::Missing => Revalidated::Gone,
+    })
+}
+
+enum Head {
+    Found(Descriptor),
+    Same,
+    Missing,
+}
+
+async fn head_with(
+    client: &Client,
+    place: Place<'_>,
+    target: &Target,
+    request: &Request<'_>,
+) -> Result<Head, ClientError> {
+    let what = name(place, target);
+    let answer = client.send(place, &scopes(place), &what, request).await?;
     match answer.status() {
-        StatusCode::NOT_FOUND => return Ok(None),
+        StatusCode::NOT_FOUND => return Ok(Head::Missing),
+        StatusCode::NOT_MODIFIED if request.headers.contains_key(IF_NONE_MATCH) => return Ok(Head::Same),
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {}
         status if status.is_success() => {
             let response = &answer.response;
@@ -109,7 +150,7 @@ pub(crate) async fn head(
             let media_type = response.header(CONTENT_TYPE.as_str()).map(MediaType::new);
             let known = digest.zip(response.content_length()).zip(media_type);
             if let Some(((digest, size), media_type)) = known.filter(|(_, kind)| kind.is_manifest()) {
-                return Ok(Some(Descriptor::new(media_type, digest, size)));
+                return Ok(Head::Found(Descriptor::new(media_type, digest, size)));
             }
         }
         _ => return Err(refusal(place, &what, Missing::Manifest, answer).await),
@@ -117,8 +158,8 @@ pub(crate) async fn head(
     // A HEAD without the facts, or none at all: the manifest itself has them.
     drop(answer);
     match get(client, place, target).await {
-        Ok(manifest) => Ok(Some(manifest.descriptor())),
-        Err(ClientError::NotFound { .. }) => Ok(None),
+        Ok(manifest) => Ok(Head::Found(manifest.descriptor())),
+        Err(ClientError::NotFound { .. }) => Ok(Head::Missing),
         Err(error) => Err(error),
     }
 }

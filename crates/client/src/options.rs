@@ -1,6 +1,6 @@
 //! What a run may choose about its client.
 
-use landfall_auth::{Keyring, TokenOptions};
+use landfall_auth::{Keyring, Realms, TokenOptions};
 use landfall_net::client::{HostOptions, TransportOptions};
 use landfall_oci::{DOCKER_HUB, Registry};
 
@@ -18,6 +18,8 @@ pub struct ClientOptions {
     pub keyring: Keyring,
     /// Life of tokens.
     pub tokens: TokenOptions,
+    /// Where token servers may be.
+    pub realms: Realms,
     /// Size of a chunk, where a registry wants uploads in chunks and names no minimum above it.
     pub chunk_bytes: u64,
     /// Upload in chunks also where no registry asks for it: for front ends that cut long requests.
@@ -30,6 +32,7 @@ impl Default for ClientOptions {
             transport: TransportOptions::default(),
             keyring: Keyring::default(),
             tokens: TokenOptions::default(),
+            realms: Realms::default(),
             chunk_bytes: 16 * 1024 * 1024,
             always_chunked: false,
         }

@@ -22,7 +22,8 @@ pub struct BlobStream {
     client: Client,
     origin: Origin,
     what: String,
-    size: u64,
+    /// `None` until an answer has told it, where nobody knew before.
+    expected: Option<u64>,
     offset: u64,
     /// Where the last connection began to bring something new.
     resumed_at: u64,
@@ -65,7 +66,23 @@ impl BlobStream {
             repository: repository.clone(),
             digest: descriptor.digest,
         };
-        Self::start(client, origin, what, descriptor.size, offset).await
+        Self::start(client, origin, what, Some(descriptor.size), offset).await
+    }
+
+    pub(crate) async fn of_any_size(
+        client: Client,
+        registry: &Registry,
+        repository: &Repository,
+        digest: &Digest,
+        offset: u64,
+    ) -> Result<Self, ClientError> {
+        let what = name(Place::new(registry, repository), digest);
+        let origin = Origin::Registry {
+            registry: registry.clone(),
+            repository: repository.clone(),
+            digest: *digest,
+        };
+        Self::start(client, origin, what, None, offset).await
     }
 
     pub(crate) async fn from_urls(
@@ -88,7 +105,7 @@ impl BlobStream {
                 continue;
             };
             let origin = Origin::Url { url, registry };
-            match Self::start(client.clone(), origin, what, descriptor.size, offset).await {
+            match Self::start(client.clone(), origin, what, Some(descriptor.size), offset).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -100,7 +117,7 @@ impl BlobStream {
         client: Client,
         origin: Origin,
         what: String,
-        size: u64,
+        expected: Option<u64>,
         offset: u64,
     ) -> Result<Self, ClientError> {
         let mut stream = Self {
@@ -108,23 +125,29 @@ impl BlobStream {
             client,
             origin,
             what,
-            size,
+            expected,
             offset,
             resumed_at: offset,
             skip: 0,
             is_length_known: false,
             response: None,
         };
-        if offset > size {
+        if let Some(size) = expected.filter(|size| offset > *size) {
             return Err(ClientError::Impossible {
                 what: stream.what,
                 reason: format!("byte {offset} was asked for, it has {size}"),
             });
         }
-        if offset < size {
+        if expected.is_none_or(|size| offset < size) {
             stream.connect().await?;
         }
         Ok(stream)
+    }
+
+    /// The length of all of the blob: by the descriptor, or by the registry's word where there was none.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.expected.unwrap_or(u64::MAX)
     }
 
     /// The offset of the next byte.
@@ -139,7 +162,7 @@ impl BlobStream {
     /// # Errors
     /// [`ClientError`]; after one, a further call tries again from [`Self::offset`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
-        while self.offset < self.size {
+        while self.offset < self.size() {
             let Some(response) = &mut self.response else {
                 self.connect().await?;
                 continue;
@@ -152,7 +175,7 @@ impl BlobStream {
                 }
                 Ok(None) => {
                     let url = landfall_net::client::ShownUrl::new(response.url());
-                    let reason = format!("the body ended at byte {} of {}", self.offset, self.size);
+                    let reason = format!("the body ended at byte {} of {}", self.offset, self.size());
                     self.recover(NetError::Interrupted { url, reason }).await?;
                 }
                 Err(error) => self.recover(error).await?,
@@ -170,7 +193,7 @@ impl BlobStream {
         if chunk.is_empty() {
             return Ok(None);
         }
-        if chunk.len() as u64 > self.size - self.offset {
+        if chunk.len() as u64 > self.size() - self.offset {
             self.response = None;
             return Err(self.too_long());
         }
@@ -192,7 +215,7 @@ impl BlobStream {
     fn too_long(&self) -> ClientError {
         ClientError::TooLong {
             what: self.what.clone(),
-            expected: self.size,
+            expected: self.size(),
         }
     }
 
@@ -225,7 +248,9 @@ impl BlobStream {
         }
         match answer.status() {
             StatusCode::OK => {
-                self.check_size(response.content_length())?;
+                let found = response.content_length();
+                self.is_length_known = found.is_some();
+                self.learn_size(found)?;
                 self.skip = self.offset;
             }
             StatusCode::PARTIAL_CONTENT => {
@@ -234,22 +259,34 @@ impl BlobStream {
                     .and_then(ContentRange::parse);
                 let range = range
                     .ok_or_else(|| self.protocol("a 206 without a readable Content-Range".to_owned()))?;
-                self.check_size(range.length)?;
-                if range.first != self.offset || range.last >= self.size {
+                self.is_length_known = response.content_length().is_some();
+                self.learn_size(range.length)?;
+                if range.first != self.offset || range.last >= self.size() {
                     let (offset, first) = (self.offset, range.first);
                     return Err(self.protocol(format!("asked for byte {offset}, it sends byte {first}")));
                 }
                 self.skip = 0;
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                let offset = self.offset;
-                return Err(self.protocol(format!("it has no byte {offset} of {}", self.size)));
-            }
+            StatusCode::RANGE_NOT_SATISFIABLE => return self.has_no_more(&answer),
             _ => return Err(self.refused(answer).await),
         }
-        self.is_length_known = response.content_length().is_some();
         self.response = Some(answer.response);
         Ok(())
+    }
+
+    /// The answer to who has all bytes and did not know it: the size, and no more.
+    fn has_no_more(&mut self, answer: &Answer) -> Result<(), ClientError> {
+        let range = answer.response.header(CONTENT_RANGE.as_str());
+        let size = range.and_then(|range| range.trim().strip_prefix("bytes */")?.trim().parse().ok());
+        let offset = self.offset;
+        match self.expected {
+            None if size == Some(offset) => {
+                self.expected = size;
+                Ok(())
+            }
+            Some(size) => Err(self.protocol(format!("it has no byte {offset} of {size}"))),
+            None => Err(self.protocol(format!("it has no byte {offset}"))),
+        }
     }
 
     async fn ask(&self) -> Result<Answer, ClientError> {
@@ -295,14 +332,19 @@ impl BlobStream {
         refusal(Place { registry, repository }, &self.what, Missing::Blob, answer).await
     }
 
-    fn check_size(&self, found: Option<u64>) -> Result<(), ClientError> {
-        match found {
-            Some(found) if found != self.size => Err(ClientError::SizeMismatch {
+    fn learn_size(&mut self, found: Option<u64>) -> Result<(), ClientError> {
+        match (self.expected, found) {
+            (Some(expected), Some(found)) if found != expected => Err(ClientError::SizeMismatch {
                 what: self.what.clone(),
-                expected: self.size,
+                expected,
                 found,
             }),
-            _ => Ok(()),
+            (Some(_), _) => Ok(()),
+            (None, Some(found)) if found >= self.offset => {
+                self.expected = Some(found);
+                Ok(())
+            }
+            (None, _) => Err(self.protocol("its answer does not say how long it is".to_owned())),
         }
     }
 

@@ -7,6 +7,8 @@ use landfall_net::client::Request;
 use landfall_oci::{Digest, MediaType, Registry, Repository, Target};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::Site;
+
 /// Where Docker Hub's API is.
 pub(crate) const HUB_HOST: &str = "registry-1.docker.io";
 /// Entries asked for per page of a list.
@@ -18,11 +20,12 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// Scheme and host of a registry.
+/// Scheme and host of a registry, and where on it the API is.
 #[derive(Clone, Debug)]
-pub(crate) struct Base {
+pub(crate) struct Base<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
+    pub(crate) site: &'a Site,
 }
 
 /// The host that answers for a registry. `None` when the registry's text is no host of a URL.
@@ -35,11 +38,18 @@ pub(crate) fn authority(registry: &Registry) -> Option<Authority> {
     host.parse().ok()
 }
 
-impl Base {
-    fn url(&self, path_and_query: &str) -> Uri {
+impl Base<'_> {
+    /// What is below the API's root, with the namespace where there is one.
+    fn url(&self, below: &str, query: &str) -> Uri {
+        let namespace = self.site.namespace();
+        let namespace = namespace.map(|name| format!("ns={}", encode(name.as_str()).replace('/', "%2F")));
+        let queries = [query, namespace.as_deref().unwrap_or_default()];
+        let query = queries.iter().filter(|part| !part.is_empty());
+        let query = query.copied().collect::<Vec<_>>().join("&");
+        let separator = if query.is_empty() { "" } else { "?" };
+        let text = format!("{}/{below}{separator}{query}", self.site.prefix());
         // What repositories, tags and digests may hold needs no encoding in a path.
-        let path =
-            PathAndQuery::try_from(path_and_query).unwrap_or_else(|_| PathAndQuery::from_static("/v2/"));
+        let path = PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/v2/"));
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
@@ -49,31 +59,31 @@ impl Base {
 
     /// The API's root.
     pub(crate) fn root(&self) -> Uri {
-        self.url("/v2/")
+        self.url("", "")
     }
 
     /// A manifest.
     pub(crate) fn manifest(&self, repository: &Repository, target: &Target) -> Uri {
-        self.url(&format!("/v2/{repository}/manifests/{target}"))
+        self.url(&format!("{repository}/manifests/{target}"), "")
     }
 
     /// A blob.
     pub(crate) fn blob(&self, repository: &Repository, digest: &Digest) -> Uri {
-        self.url(&format!("/v2/{repository}/blobs/{digest}"))
+        self.url(&format!("{repository}/blobs/{digest}"), "")
     }
 
     /// A new upload; with `mount`, perhaps none is needed.
     pub(crate) fn uploads(&self, repository: &Repository, mount: Option<(&Digest, &Repository)>) -> Uri {
-        let query = mount.map(|(digest, from)| format!("?mount={digest}&from={}", encode(from.as_str())));
-        self.url(&format!(
-            "/v2/{repository}/blobs/uploads/{}",
-            query.unwrap_or_default()
-        ))
+        let query = mount.map(|(digest, from)| format!("mount={digest}&from={}", encode(from.as_str())));
+        self.url(
+            &format!("{repository}/blobs/uploads/"),
+            &query.unwrap_or_default(),
+        )
     }
 
     /// The first page of tags.
     pub(crate) fn tags(&self, repository: &Repository) -> Uri {
-        self.url(&format!("/v2/{repository}/tags/list?n={PAGE}"))
+        self.url(&format!("{repository}/tags/list"), &format!("n={PAGE}"))
     }
 
     /// The first page of referrers.
@@ -83,11 +93,11 @@ impl Base {
         digest: &Digest,
         artifact_type: Option<&str>,
     ) -> Uri {
-        let query = artifact_type.map(|kind| format!("?artifactType={}", encode(kind)));
-        self.url(&format!(
-            "/v2/{repository}/referrers/{digest}{}",
-            query.unwrap_or_default()
-        ))
+        let query = artifact_type.map(|kind| format!("artifactType={}", encode(kind)));
+        self.url(
+            &format!("{repository}/referrers/{digest}"),
+            &query.unwrap_or_default(),
+        )
     }
 }
 
@@ -130,10 +140,11 @@ pub(crate) fn referrers_tag(digest: &Digest) -> String {
 mod tests {
     use super::*;
 
-    fn base() -> Base {
+    fn at(site: &Site) -> Base<'_> {
         Base {
             scheme: Scheme::HTTPS,
             authority: authority(&"[::1]:5000".parse().unwrap()).unwrap(),
+            site,
         }
     }
 
@@ -143,7 +154,8 @@ mod tests {
 
     #[test]
     fn every_url() {
-        let (base, name) = (base(), "a/b_c".parse::<Repository>().unwrap());
+        let root = Site::default();
+        let (base, name) = (at(&root), "a/b_c".parse::<Repository>().unwrap());
         let hex = "ab".repeat(32);
         let tag: Target = "v1.0_x".parse().unwrap();
         let is = |url: Uri, path: &str| assert_eq!(url.to_string(), format!("https://[::1]:5000{path}"));
@@ -163,6 +175,48 @@ mod tests {
             base.referrers(&name, &digest(), Some("application/x+json")),
             &format!("/v2/a/b_c/referrers/sha256:{hex}?artifactType=application/x%2Bjson"),
         );
+    }
+
+    #[test]
+    fn every_url_through_a_mirror() {
+        let name: Repository = "a/b".parse().unwrap();
+        let tag: Target = "1".parse().unwrap();
+        let sha = digest();
+        for (prefix, namespace, expected) in [
+            ("/v2/", None, "/v2"),
+            ("/v2/mirrors/hub", None, "/v2/mirrors/hub"),
+            ("/x%20y/v2", Some("quay.io"), "/x%20y/v2"),
+            ("", Some("[fd00::1]:5000"), ""),
+        ] {
+            let registry = namespace.map(|text| text.parse().unwrap());
+            let site = Site::new(prefix, registry).unwrap();
+            let ns = match namespace {
+                None => "",
+                Some("quay.io") => "ns=quay.io",
+                Some(_) => "ns=%5Bfd00%3A%3A1%5D%3A5000",
+            };
+            let [first, more] = ["?", "&"].map(|sign| if ns.is_empty() { "" } else { sign });
+            let base = at(&site);
+            let is = |url: Uri, path: String| {
+                assert_eq!(url.to_string(), format!("https://[::1]:5000{expected}/{path}"));
+            };
+            is(base.root(), format!("{first}{ns}"));
+            is(base.manifest(&name, &tag), format!("a/b/manifests/1{first}{ns}"));
+            is(base.blob(&name, &sha), format!("a/b/blobs/{sha}{first}{ns}"));
+            is(
+                base.uploads(&name, None),
+                format!("a/b/blobs/uploads/{first}{ns}"),
+            );
+            is(
+                base.uploads(&name, Some((&sha, &"x/y".parse().unwrap()))),
+                format!("a/b/blobs/uploads/?mount={sha}&from=x/y{more}{ns}"),
+            );
+            is(base.tags(&name), format!("a/b/tags/list?n=1000{more}{ns}"));
+            is(
+                base.referrers(&name, &sha, Some("t/x")),
+                format!("a/b/referrers/{sha}?artifactType=t/x{more}{ns}"),
+            );
+        }
     }
 
     #[test]
@@ -199,7 +253,7 @@ mod tests {
 
     #[test]
     fn all_manifest_types_are_asked_for() {
-        let request = manifest(Method::GET, base().root());
+        let request = manifest(Method::GET, at(&Site::default()).root());
         let accept = request.headers[ACCEPT].to_str().unwrap();
         for media_type in MediaType::MANIFESTS {
             assert!(accept.contains(media_type.as_str()));

@@ -46,7 +46,7 @@ impl Answer {
 
 impl Client {
     /// Scheme and host of a registry, as far as they are known now.
-    pub(crate) fn base(&self, registry: &Registry) -> Result<Base, ClientError> {
+    pub(crate) fn base(&self, registry: &Registry) -> Result<Base<'_>, ClientError> {
         let authority = authority(registry).ok_or_else(|| ClientError::Impossible {
             what: registry.to_string(),
             reason: "it is not the host of a URL".to_owned(),
@@ -54,6 +54,7 @@ impl Client {
         Ok(Base {
             scheme: self.inner.transport.scheme(authority.as_str()),
             authority,
+            site: &self.site,
         })
     }
 

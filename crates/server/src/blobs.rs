@@ -8,9 +8,42 @@ use landfall_oci::{Digest, ErrorCode, MediaType, Repository};
 use landfall_store::{Content, StoreError, What};
 
 use crate::gate::Action;
+use crate::gateway::Reader;
+use crate::ns::Candidate;
 use crate::range::{WantedRange, wanted_range};
 use crate::registry::{Call, Registry, first_found};
-use crate::reply::{Body, Builder, Failure, Reply, etag};
+use crate::reply::{Body, Builder, Failure, Growing, Reply, etag};
+
+/// What is known of a blob that was found.
+pub(crate) enum Blob {
+    /// All of it is here.
+    Here(Content),
+    /// It is on its way.
+    Coming(Reader),
+    /// Only its length was asked for.
+    Length(u64),
+}
+
+impl Blob {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Here(content) => content.len(),
+            Self::Coming(reader) => reader.extent.len,
+            Self::Length(len) => *len,
+        }
+    }
+
+    fn into_body(self, range: &Range<u64>) -> Body {
+        match self {
+            Self::Here(content) => part(content, range),
+            Self::Coming(reader) => Body::Growing(Growing {
+                extent: reader.extent.slice(range.clone()),
+                reader,
+            }),
+            Self::Length(_) => Body::Empty,
+        }
+    }
+}
 
 impl Registry {
     pub(crate) async fn get_blob(
@@ -19,44 +52,79 @@ impl Registry {
         name: &Repository,
         digest: &Digest,
     ) -> Result<Reply, Failure> {
-        let candidates = self.readable(call, name)?;
+        let (mut candidates, source) = self.sources(call, name)?;
+        let Some((source, gateway)) = source.zip(self.gateway.as_ref()) else {
+            return self.blob_here(call, digest, &candidates).await;
+        };
+        // A name that may be of any registry comes after the registry that was meant.
+        let guesses: Vec<_> = candidates.extract_if(.., |candidate| candidate.guess).collect();
+        let here = self.blob_here(call, digest, &candidates).await;
+        if here
+            .as_ref()
+            .err()
+            .is_none_or(|failure| failure.status != StatusCode::NOT_FOUND)
+        {
+            return here;
+        }
+        match self.blob_from(call, digest, (gateway, &source)).await {
+            Err(failure) if failure.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(failure),
+            Err(failure) => {
+                let guessed = self.blob_here(call, digest, &guesses).await;
+                guessed.map_err(|_| failure)
+            }
+            found => found,
+        }
+    }
+
+    /// From what is kept here on purpose.
+    async fn blob_here(
+        &self,
+        call: &Call<'_>,
+        digest: &Digest,
+        candidates: &[Candidate],
+    ) -> Result<Reply, Failure> {
         let nowhere = || Failure::from(StoreError::NotFound(What::Blob(*digest)));
         // A HEAD opens nothing.
-        let (candidate, (len, content)) = if call.is_head() {
-            let (candidate, len) = first_found!(
-                &candidates,
-                name => self.store.stat_blob(name, digest).await,
+        let (candidate, blob) = if call.is_head() {
+            first_found!(
+                candidates,
+                name => self.store.stat_blob(name, digest).await.map(Blob::Length),
                 nowhere()
-            )?;
-            (candidate, (len, None))
+            )?
         } else {
-            let (candidate, content) = first_found!(
-                &candidates,
-                name => self.store.open_blob(name, digest).await,
+            first_found!(
+                candidates,
+                name => self.store.open_blob(name, digest).await.map(Blob::Here),
                 nowhere()
-            )?;
-            (candidate, (content.len(), Some(content)))
+            )?
         };
-        let builder = |status| {
-            call.found(&candidate, status, digest)
-                .header(header::ACCEPT_RANGES, "bytes")
-        };
+        self.send_blob(call, digest, blob, |status| {
+            call.found(&candidate, status, digest).local(self)
+        })
+    }
+
+    /// The answer that has a blob, or the part of it that was asked for; `begin` has the headers that say whose it is.
+    pub(crate) fn send_blob(
+        &self,
+        call: &Call<'_>,
+        digest: &Digest,
+        blob: Blob,
+        begin: impl Fn(StatusCode) -> Builder,
+    ) -> Result<Reply, Failure> {
+        let len = blob.len();
+        let builder = |status| begin(status).header(header::ACCEPT_RANGES, "bytes");
         if call.has(digest) {
             return Ok(builder(StatusCode::NOT_MODIFIED).bare());
         }
         let typed = |status| builder(status).header(header::CONTENT_TYPE, MediaType::OCTET_STREAM.as_str());
         match range_of(call, digest, len) {
-            WantedRange::All => {
-                let body = content.map_or(Body::Empty, Body::from);
-                Ok(typed(StatusCode::OK).len(len).body(body))
-            }
+            WantedRange::All => Ok(typed(StatusCode::OK).len(len).body(blob.into_body(&(0..len)))),
             WantedRange::Part(range) => {
                 let place = format!("bytes {}-{}/{len}", range.start, range.end - 1);
-                let body = content.map_or(Body::Empty, |content| part(content, &range));
                 Ok(typed(StatusCode::PARTIAL_CONTENT)
                     .header(header::CONTENT_RANGE, place)
                     .len(range.end - range.start)
-                    .body(body))
+                    .body(blob.into_body(&range)))
             }
             WantedRange::Unsatisfiable => Err(Failure::new(
                 StatusCode::RANGE_NOT_SATISFIABLE,

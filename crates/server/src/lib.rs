@@ -11,10 +11,12 @@ mod clock;
 mod error;
 mod failure;
 mod fallback;
+mod fetched;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
+pub mod gateway;
 mod health;
 mod listing;
 mod log;
@@ -48,7 +50,7 @@ pub use range::{
     ChunkRange, ChunkRangeError, WantedRange, chunk as parse_chunk_range, wanted_range as parse_range,
 };
 pub use registry::{Peer, Registry, RegistryOptions};
-pub use reply::{Body, Reply};
+pub use reply::{Body, Growing, Reply};
 pub use serve::{serve, serve_status};
 pub use tls::{SelfSigned, self_signed};
 pub use wanted::{Wanted, WantedImage};

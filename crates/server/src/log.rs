@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use landfall_oci::Repository;
 
 use crate::access::Identity;
+use crate::gateway::SERVED_FROM;
 use crate::metrics::{Endpoint, Metrics, Observation};
 use crate::path::{PathError, Route};
 use crate::query::Query;
@@ -79,6 +80,8 @@ struct Subject {
 struct Answer {
     digest: Option<HeaderValue>,
     media_type: Option<HeaderValue>,
+    /// Who had it.
+    from: Option<HeaderValue>,
     tags: Vec<HeaderValue>,
 }
 
@@ -140,6 +143,7 @@ impl Exchange {
             told.answer = Some(Answer {
                 digest: header(CONTENT_DIGEST),
                 media_type: header(header::CONTENT_TYPE),
+                from: header(SERVED_FROM),
                 tags: reply.headers().get_all(OCI_TAG).iter().cloned().collect(),
             });
         }
@@ -147,6 +151,7 @@ impl Exchange {
             Body::Empty => 0,
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::Extent(extent) => extent.len,
+            Body::Growing(growing) => growing.len(),
         };
         self.sent = (length, true);
         if let Ok(id) = HeaderValue::try_from(self.id.to_string()) {
@@ -196,6 +201,7 @@ impl Exchange {
             _ => told.sent_type.as_ref(),
         };
         let media_type = shown_header(media_type);
+        let from = shown_header(answer.and_then(|answer| answer.from.as_ref()));
         let user = shown(told.identity.name().unwrap_or("-").as_bytes());
         let tags: Vec<String> = answer.map_or_else(Vec::new, |answer| {
             answer.tags.iter().map(|tag| shown(tag.as_bytes())).collect()
@@ -216,6 +222,7 @@ impl Exchange {
                     tags = tags.as_deref(),
                     digest = digest.as_deref(),
                     media_type = media_type.as_deref(),
+                    from = from.as_deref(),
                     status = self.status(),
                     bytes = self.sent.0,
                     complete = self.sent.1,

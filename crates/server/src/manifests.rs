@@ -7,7 +7,7 @@ use landfall_oci::{
     Algorithm, Descriptor, Digest, ErrorCode, MAX_MANIFEST_BYTES, ManifestError, MediaType, RawManifest,
     Repository, Tag, Target,
 };
-use landfall_store::{PutManifest, StoreError, Unchecked, What};
+use landfall_store::{PutManifest, Store, StoreError, Unchecked, What};
 
 use crate::body::{Rejected, RequestBody, whole};
 use crate::budget::Claim;
@@ -28,8 +28,26 @@ impl Registry {
         name: &Repository,
         target: &Target,
     ) -> Result<Reply, Failure> {
-        let candidates = self.readable(call, name)?;
-        let answer = self.find_manifest(call, name, target, &candidates).await;
+        let (mut candidates, source) = self.sources(call, name)?;
+        let answer = match source.zip(self.gateway.as_ref()) {
+            None => self.find_manifest(call, name, target, &candidates).await,
+            Some((source, gateway)) => {
+                // A name that may be of any registry comes after the registry that was meant.
+                let guesses: Vec<_> = candidates.extract_if(.., |candidate| candidate.guess).collect();
+                match self.find_manifest(call, name, target, &candidates).await {
+                    Err(failure) if failure.status == StatusCode::NOT_FOUND => {
+                        match self.manifest_from(call, name, target, (gateway, &source)).await {
+                            Err(failure) => self
+                                .find_manifest(call, name, target, &guesses)
+                                .await
+                                .map_err(|_| failure),
+                            found => found,
+                        }
+                    }
+                    answer => answer,
+                }
+            }
+        };
         if answer
             .as_ref()
             .is_err_and(|failure| failure.status == StatusCode::NOT_FOUND)
@@ -56,27 +74,33 @@ impl Registry {
         if call.has(&found.digest) {
             return Ok(call
                 .found(&candidate, StatusCode::NOT_MODIFIED, &found.digest)
+                .local(self)
                 .bare());
         }
         if call.is_head() {
             return Ok(call
                 .found(&candidate, StatusCode::OK, &found.digest)
+                .local(self)
                 .header(header::CONTENT_TYPE, found.media_type.as_str())
                 .len(found.size)
                 .bare());
         }
-        let manifest = self.load(&candidate.repository, target, found).await?;
+        let manifest = self
+            .load(self.store.as_ref(), &candidate.repository, target, found)
+            .await?;
         Ok(call
             .found(&candidate, StatusCode::OK, &manifest.digest)
+            .local(self)
             .header(header::CONTENT_TYPE, manifest.media_type.as_str())
             .len(manifest.bytes.len() as u64)
             .body(Body::Bytes(manifest.bytes)))
     }
 
-    /// The manifest that `found` describes, which the store has just said to be in the repository: from memory, or
-    /// from the store. Headers and bytes are of one manifest, however often the tag moves meanwhile.
-    async fn load(
+    /// The manifest that `found` describes, which a store has just said to be in the repository: from memory, or
+    /// from that store. Headers and bytes are of one manifest, however often the tag moves meanwhile.
+    pub(crate) async fn load(
         &self,
+        store: &dyn Store,
         name: &Repository,
         target: &Target,
         found: Descriptor,
@@ -96,7 +120,7 @@ impl Registry {
         if let Some(bytes) = self.recent.get(&found.digest) {
             return Ok(known(bytes));
         }
-        let mut manifest = self.store.manifest(name, target).await?;
+        let mut manifest = store.manifest(name, target).await?;
         // The tag may point at a larger one by now.
         claim.cover(manifest.bytes.len()).await?;
         manifest.bytes = self.recent.keep(manifest.digest, manifest.bytes, claim);

@@ -14,6 +14,7 @@ use crate::access::{Access, AccessControl, Asked, Caller, Identity};
 use crate::body::{self, Counted, RequestBody};
 use crate::budget::Budget;
 use crate::gate::{Action, Gate};
+use crate::gateway::{Gateway, Source};
 use crate::health::Health;
 use crate::log::{Exchange, RequestId};
 use crate::metrics::{Exposition, Metrics};
@@ -67,6 +68,8 @@ pub struct RegistryOptions {
     pub manifest_memory: usize,
     /// Requests a second that one client may make.
     pub requests_per_second: Option<NonZeroU32>,
+    /// What fetches from other registries what is not here, if anything does.
+    pub gateway: Option<Arc<Gateway>>,
 }
 
 impl Default for RegistryOptions {
@@ -83,6 +86,7 @@ impl Default for RegistryOptions {
             drain_delay: Duration::ZERO,
             manifest_memory: 64 << 20,
             requests_per_second: None,
+            gateway: None,
         }
     }
 }
@@ -101,6 +105,7 @@ pub struct Registry {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Health,
     pub(crate) drain_delay: Duration,
+    pub(crate) gateway: Option<Arc<Gateway>>,
     metrics_endpoint: bool,
     rate: Option<Rate>,
     /// Tells requests of this process from those of others.
@@ -166,6 +171,9 @@ impl Registry {
             let help = "Memory that manifests take which are under way or were read lately.";
             text.gauge("landfall_manifest_memory_bytes", help, watched.claimed());
         });
+        if let Some(gateway) = options.gateway.clone() {
+            options.metrics.register(move |text| gateway.render(text));
+        }
         let mut run = [0; 4];
         // Without randomness, the numbers of two runs look alike in the log: no reason not to run.
         let _ = getrandom::fill(&mut run);
@@ -184,6 +192,7 @@ impl Registry {
             metrics: options.metrics,
             health: Health::default(),
             drain_delay: options.drain_delay,
+            gateway: options.gateway,
             metrics_endpoint: options.metrics_endpoint,
             rate: options.requests_per_second.map(Rate::new),
             run: u32::from_le_bytes(run),
@@ -342,9 +351,8 @@ impl Registry {
         if failure.status != StatusCode::NOT_FOUND || !call.caller.showed_nothing() {
             return failure;
         }
-        let namespace = namespace(call.query, call.headers);
         let is_closed = |candidate: &Candidate| !call.caller.is_allowed(Action::Pull, &candidate.repository);
-        match candidates(name, namespace.as_ref()).iter().any(is_closed) {
+        match self.meant(call, name).0.iter().any(is_closed) {
             true => call.caller.refusal(Action::Pull, name),
             false => failure,
         }
@@ -352,11 +360,45 @@ impl Registry {
 
     /// The repositories that a reading request may mean, as far as its sender may read them.
     pub(crate) fn readable(&self, call: &Call<'_>, name: &Repository) -> Result<Vec<Candidate>, Failure> {
+        Ok(self.sources(call, name)?.0)
+    }
+
+    /// The same, and where else it may be had, as far as its sender may read that.
+    pub(crate) fn sources(&self, call: &Call<'_>, name: &Repository) -> Result<Sources, Failure> {
+        let (found, source) = self.meant(call, name);
+        let readable = self.gate.readable(call.caller, name, found)?;
+        let is_readable = |source: &Source| {
+            readable
+                .iter()
+                .any(|candidate| candidate.repository == *source.kept())
+        };
+        let source = source.filter(is_readable);
+        Ok((readable, source))
+    }
+
+    /// All that a reading request may mean. What an upstream has is among it under the name that it is kept by.
+    fn meant(&self, call: &Call<'_>, name: &Repository) -> Sources {
         let namespace = namespace(call.query, call.headers);
-        let found = candidates(name, namespace.as_ref());
-        self.gate.readable(call.caller, name, found)
+        let mut found = candidates(name, namespace.as_ref());
+        let gateway = self.gateway.as_ref();
+        let source = gateway.and_then(|gateway| gateway.source(name, call.query, call.headers));
+        if let Some(source) = &source
+            && !found
+                .iter()
+                .any(|candidate| candidate.repository == *source.kept())
+        {
+            found.push(Candidate {
+                repository: source.kept().clone(),
+                honoured: namespace.is_some(),
+                guess: false,
+            });
+        }
+        (found, source)
     }
 }
+
+/// Repositories that are here, and the upstream that may have what is not.
+pub(crate) type Sources = (Vec<Candidate>, Option<Source>);
 
 /// Asks the store about each candidate in turn; gives the candidate and the answer.
 macro_rules! first_found {

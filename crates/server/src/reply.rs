@@ -1,10 +1,15 @@
 //! Answers: what every one of them carries, and how an error looks.
 
+use std::io;
+
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use landfall_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry};
 use landfall_store::{Content, Extent};
+
+use crate::gateway::{LOCAL, Reader, SERVED_FROM};
+use crate::registry::Registry;
 
 /// What an answer carries. The adapter turns it into what the socket layer sends; an extent becomes `sendfile`.
 #[derive(Clone, Debug)]
@@ -15,6 +20,50 @@ pub enum Body {
     Bytes(Bytes),
     /// A piece of a file.
     Extent(Extent),
+    /// A piece of a file that is still being written.
+    Growing(Growing),
+}
+
+/// A piece of a blob that is on its way here.
+#[derive(Clone, Debug)]
+pub struct Growing {
+    /// Where the bytes will be.
+    pub(crate) extent: Extent,
+    pub(crate) reader: Reader,
+}
+
+impl Growing {
+    /// How many bytes it will have.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.extent.len
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next bytes behind `offset` within the piece, once they are here: at most so many, none at its end.
+    ///
+    /// # Errors
+    /// When they will not come; what was read before is not to be used then.
+    pub async fn read(&self, offset: u64, most: usize) -> io::Result<Bytes> {
+        if offset >= self.len() {
+            return Ok(Bytes::new());
+        }
+        let at = self.extent.offset + offset;
+        let until = self.reader.clone().beyond(at).await?;
+        let len = (until - at).min(self.len() - offset);
+        let (extent, len) = (
+            self.extent.clone(),
+            usize::try_from(len).unwrap_or(most).min(most),
+        );
+        tokio::task::spawn_blocking(move || extent.read_at(offset, len))
+            .await
+            .map_err(io::Error::other)?
+    }
 }
 
 impl From<Content> for Body {
@@ -70,6 +119,14 @@ impl Builder {
         let text = digest.to_string();
         let etag = format!("\"{text}\"");
         self.header(CONTENT_DIGEST, text).header(header::ETAG, etag)
+    }
+
+    /// Says that the content was put here on purpose, where it might have come from elsewhere.
+    pub(crate) fn local(self, registry: &Registry) -> Self {
+        match registry.gateway {
+            Some(_) => self.header(SERVED_FROM, LOCAL),
+            None => self,
+        }
     }
 
     pub(crate) fn len(self, len: u64) -> Self {

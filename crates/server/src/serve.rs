@@ -9,7 +9,7 @@ use landfall_net::server::{ResponseBody, ServeError, Server};
 use tokio::sync::oneshot;
 
 use crate::registry::{Peer, Registry};
-use crate::reply::{Body, Reply};
+use crate::reply::{Body, Growing, Reply};
 
 /// How often the list of wanted images is written, if it has changed.
 const WANTED_EVERY: Duration = Duration::from_secs(5);
@@ -88,5 +88,8 @@ fn respond(reply: Reply, secure: bool) -> Response<ResponseBody> {
         Body::Bytes(bytes) => ResponseBody::full(bytes),
         // The same file over plain TCP leaves by sendfile.
         Body::Extent(extent) => ResponseBody::file(extent.file, extent.offset, extent.len, secure),
+        Body::Growing(Growing { extent, reader }) => {
+            ResponseBody::growing(extent.file, extent.offset, extent.len, secure, reader.grown())
+        }
     })
 }

@@ -38,7 +38,7 @@ pub use collection::{
 };
 #[cfg(feature = "suite")]
 pub use directory::Guard;
-pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Recorder};
+pub use directory::{Change, DirectoryOptions, DirectoryStore, Durability, Growing, Recorder};
 pub use epoch::epoch;
 pub use error::{StoreError, What};
 pub use extent::{Content, Extent};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use landfall_oci::{Algorithm, Digest, Repository};
 
 /// Bytes on their way in or out.
 pub type ByteStream<'a> = BoxStream<'a, io::Result<Bytes>>;
@@ -23,9 +24,23 @@ impl UploadId {
     pub fn random() -> io::Result<Self> {
         let mut bits = [0; 16];
         getrandom::fill(&mut bits).map_err(|error| io::Error::other(error.to_string()))?;
-        bits[6] = bits[6] & 0x0f | 0x40;
+        Ok(Self::marked(bits, 0x40))
+    }
+
+    /// The one name of the upload that is to bring this blob into this repository.
+    pub(crate) fn of(repository: &Repository, digest: &Digest) -> Self {
+        let text = format!("{repository} {digest}");
+        let name = landfall_hash::digest(Algorithm::Sha256, text.as_bytes());
+        let mut bits = [0; 16];
+        bits.copy_from_slice(&name.as_bytes()[..16]);
+        Self::marked(bits, 0x80)
+    }
+
+    /// With a UUID's version and variant.
+    fn marked(mut bits: [u8; 16], version: u8) -> Self {
+        bits[6] = bits[6] & 0x0f | version;
         bits[8] = bits[8] & 0x3f | 0x80;
-        Ok(Self(bits))
+        Self(bits)
     }
 }
 

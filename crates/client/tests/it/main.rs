@@ -14,6 +14,7 @@ mod manifests;
 mod peer;
 mod pull;
 mod push;
+mod sites;
 mod tokens;
 
 use std::io;

@@ -14,9 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::dial::dial;
+use super::dial::{Whom, dial};
 use super::error::NetError;
 use super::options::{Proxies, TransportOptions};
+use super::reach::Reach;
 use super::scheme::is_loopback;
 use super::socket::Socket;
 use super::tls::Tls;
@@ -98,7 +99,7 @@ impl Inner {
     }
 
     async fn direct(&self, target: &Target<'_>) -> Result<Link, NetError> {
-        let socket = dial(target.host, target.port, self.options.timeouts.connect).await?;
+        let socket = self.dial(target, &self.options.reach).await?;
         match target.tls {
             false => Ok(Link::Plain {
                 socket,
@@ -106,6 +107,30 @@ impl Inner {
             }),
             true => Ok(Link::Tls(Box::new(self.handshake(socket, target).await?))),
         }
+    }
+
+    async fn dial(&self, target: &Target<'_>, reach: &Reach) -> Result<Socket, NetError> {
+        let whom = Whom {
+            host: target.host,
+            port: target.port,
+            authority: target.authority,
+            reach,
+        };
+        dial(&whom, self.options.timeouts.connect).await
+    }
+
+    /// A proxy looks names up itself; an address in the URL can be judged here.
+    fn check_literal(&self, target: &Target<'_>) -> Result<(), NetError> {
+        let bare = target.host.trim_start_matches('[').trim_end_matches(']');
+        let Ok(address) = bare.parse() else {
+            return Ok(());
+        };
+        let checked = self.options.reach.check(target.authority, target.host, address);
+        checked.map_err(|kind| NetError::AddressRefused {
+            host: target.authority.to_owned(),
+            address,
+            kind,
+        })
     }
 
     async fn proxied(&self, target: &Target<'_>, proxy: &Intercept) -> Result<Link, NetError> {
@@ -118,7 +143,9 @@ impl Inner {
                 transient: false,
             });
         }
-        let socket = dial(via.host, via.port, self.options.timeouts.connect)
+        self.check_literal(target)?;
+        let socket = self
+            .dial(&via, &Reach::Anywhere)
             .await
             .map_err(|error| NetError::Proxy {
                 proxy: via.authority.to_owned(),

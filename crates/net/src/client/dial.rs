@@ -10,15 +10,26 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
 
 use super::error::NetError;
+use super::reach::Reach;
 use super::socket::Socket;
 
 /// How long one address may be silent before the next one is tried beside it (RFC 8305 says 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to `host:port` within `limit`.
-pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> Result<Socket, NetError> {
-    let target = || format!("{host}:{port}");
-    let connected = tokio::time::timeout(limit, resolve_and_connect(host, port)).await;
+/// Whom to connect to.
+pub(crate) struct Whom<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+    /// Host and port as the URL has them.
+    pub(crate) authority: &'a str,
+    /// Where that may lead.
+    pub(crate) reach: &'a Reach,
+}
+
+/// Connects within `limit`.
+pub(crate) async fn dial(whom: &Whom<'_>, limit: Duration) -> Result<Socket, NetError> {
+    let target = || format!("{}:{}", whom.host, whom.port);
+    let connected = tokio::time::timeout(limit, resolve_and_connect(whom)).await;
     let tcp = connected.map_err(|_| NetError::Timeout {
         url: target(),
         what: "connecting",
@@ -31,7 +42,8 @@ pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> Result<Socke
     Ok(Socket::new(tcp))
 }
 
-async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
+async fn resolve_and_connect(whom: &Whom<'_>) -> Result<TcpStream, NetError> {
+    let Whom { host, port, .. } = *whom;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let dns = |source: io::Error| NetError::Dns {
         host: bare.to_owned(),
@@ -44,12 +56,35 @@ async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetErro
             "the name has no address",
         )));
     }
-    race(interleave(addresses))
+    race(interleave(reachable(whom, addresses)?))
         .await
         .map_err(|source| NetError::Connect {
             target: format!("{host}:{port}"),
             source: Arc::new(source),
         })
+}
+
+/// Those of the addresses that may be dialled; an error when there is none.
+fn reachable(whom: &Whom<'_>, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    let mut refused = None;
+    let mut kept = addresses;
+    kept.retain(
+        |address| match whom.reach.check(whom.authority, whom.host, address.ip()) {
+            Ok(()) => true,
+            Err(kind) => {
+                refused = Some((address.ip(), kind));
+                false
+            }
+        },
+    );
+    match refused.filter(|_| kept.is_empty()) {
+        Some((address, kind)) => Err(NetError::AddressRefused {
+            host: whom.authority.to_owned(),
+            address,
+            kind,
+        }),
+        None => Ok(kept),
+    }
 }
 
 /// IPv6 and IPv4 in turn, starting with the family that the resolver put first.

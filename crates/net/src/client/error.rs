@@ -1,6 +1,7 @@
 //! What can go wrong between us and a host, told apart by what the person or the caller can do about it.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,18 @@ pub enum NetError {
         host: String,
         /// What the resolver said.
         source: Arc<io::Error>,
+    },
+    /// The name leads to where nothing is asked.
+    #[error(
+        "`{host}` leads to {address}, {kind}: that is not asked; if it is meant, allow the address or its network"
+    )]
+    AddressRefused {
+        /// `host` or `host:port`.
+        host: String,
+        /// Where it leads.
+        address: IpAddr,
+        /// What kind of address that is.
+        kind: &'static str,
     },
     /// Nobody answers there.
     #[error(

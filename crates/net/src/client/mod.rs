@@ -10,6 +10,7 @@ mod dial;
 mod error;
 mod options;
 mod pace;
+mod reach;
 mod redirect;
 mod request;
 mod response;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use error::NetError;
 pub use options::{HostOptions, PlainHttp, Proxies, Timeouts, TlsOptions, TransportOptions};
+pub use reach::Reach;
 pub use redirect::{leads_inward, resolve, same_origin};
 pub use request::{BodyStream, OpenBody, Request, RequestBody};
 pub use response::Response;

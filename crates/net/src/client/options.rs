@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::reach::Reach;
 use super::retry::RetryOptions;
 
 /// All options of a [`super::Transport`].
@@ -20,6 +21,8 @@ pub struct TransportOptions {
     pub tls: TlsOptions,
     /// Proxies. None by default; see [`Proxies::from_lookup`].
     pub proxies: Proxies,
+    /// Which addresses may be dialled. A proxy's may always; what it dials for us is its affair.
+    pub reach: Reach,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// When and how often to try again.
@@ -36,6 +39,7 @@ impl Default for TransportOptions {
             hosts: BTreeMap::new(),
             tls: TlsOptions::default(),
             proxies: Proxies::default(),
+            reach: Reach::default(),
             timeouts: Timeouts::default(),
             retry: RetryOptions::default(),
             read_buffer_bytes: 256 * 1024,

@@ -15,15 +15,16 @@ use http_body_util::{BodyExt, StreamBody};
 
 use super::activity::Answering;
 use super::ended::{OnEnd, Sent};
+use super::growing::{GrowingSlice, Grown};
 use super::pieces::Pieces;
 use super::region::Regions;
 
 /// Below this a file is read and written: that is cheaper than a mapping and a call of its own.
-const LEAST_MAPPED: u64 = 32 << 10;
+pub(super) const LEAST_MAPPED: u64 = 32 << 10;
 
 /// What hyper is given of a mapped file at a time. It drops a body when it has queued the last of it; were that all
 /// of it, nobody could tell from the body how far the response is.
-const FRAME: usize = 1 << 20;
+pub(super) const FRAME: usize = 1 << 20;
 
 /// The body of a response.
 pub struct ResponseBody {
@@ -43,6 +44,7 @@ pub struct ResponseBody {
 enum Kind {
     Full(Bytes),
     File(FileSlice),
+    Growing(Box<GrowingSlice>),
     Stream {
         body: UnsyncBoxBody<Bytes, io::Error>,
         left: Option<u64>,
@@ -92,6 +94,15 @@ impl ResponseBody {
         }))
     }
 
+    /// The same of a file that is still being written: `grown` is asked how far it may be read, and waits until that is
+    /// more than the offset that it is given. What it has told of once must never be written again; its error breaks
+    /// the response off.
+    #[must_use]
+    pub fn growing(file: Arc<File>, offset: u64, len: u64, secure: bool, grown: Grown) -> Self {
+        let slice = GrowingSlice::new(file, offset..offset.saturating_add(len), secure, grown);
+        Self::new(Kind::Growing(Box::new(slice)))
+    }
+
     /// Bytes as they come. With `len` the response has a Content-Length, and a stream of another length breaks the
     /// connection off; without, it is chunked.
     #[must_use]
@@ -138,8 +149,10 @@ impl ResponseBody {
     pub(super) fn attach(&mut self, regions: Option<&Arc<Regions>>, answering: Answering) {
         self.began_at = answering.activity().endings().written();
         self.answering = Some(answering);
-        if let Kind::File(slice) = &mut self.kind {
-            slice.regions = regions.filter(|_| !slice.secure).cloned();
+        match &mut self.kind {
+            Kind::File(slice) => slice.regions = regions.filter(|_| !slice.secure).cloned(),
+            Kind::Growing(slice) => slice.attach(regions),
+            _ => {}
         }
     }
 }
@@ -188,6 +201,7 @@ impl Kind {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Self::File(slice) => slice.poll_data(cx).map_ok(Frame::data),
+            Self::Growing(slice) => slice.poll_data(cx).map_ok(Frame::data),
             Self::Stream { body, left } => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 if let (Some(left), Some(Ok(frame))) = (left, &frame) {
@@ -203,6 +217,7 @@ impl Kind {
         match self {
             Self::Full(bytes) => bytes.is_empty(),
             Self::File(slice) => slice.left == 0,
+            Self::Growing(slice) => slice.left() == 0,
             Self::Stream { body, left } => left.map_or_else(|| body.is_end_stream(), |left| left == 0),
         }
     }
@@ -251,6 +266,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::File(slice) => slice.left == 0,
+            Kind::Growing(slice) => slice.left() == 0,
             Kind::Stream { body, .. } => body.is_end_stream(),
         }
     }
@@ -259,6 +275,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(slice) => SizeHint::with_exact(slice.left),
+            Kind::Growing(slice) => SizeHint::with_exact(slice.left()),
             Kind::Stream { body, left } => left.map_or_else(|| body.size_hint(), SizeHint::with_exact),
         }
     }
@@ -287,6 +304,7 @@ impl std::fmt::Debug for ResponseBody {
         let kind = match &self.kind {
             Kind::Full(_) => "Full",
             Kind::File(_) => "File",
+            Kind::Growing(_) => "Growing",
             Kind::Stream { .. } => "Stream",
         };
         f.debug_struct("ResponseBody")

@@ -14,7 +14,8 @@
 //!   response with an error; it cannot raise SIGBUS here, since a page that is not touched cannot fault.
 //! - Should anything read it after all (a body collected into one buffer, a change in hyper), the pages are mapped
 //!   readable and show the file's content. Files given to [`super::ResponseBody::file`] are content-addressed: they
-//!   are renamed into place when complete and neither written nor truncated afterwards.
+//!   are renamed into place when complete and neither written nor truncated afterwards. Of a file that still grows
+//!   ([`super::ResponseBody::growing`]) only what is written for good is ever mapped.
 #![allow(unsafe_code)]
 
 use std::fs::File;

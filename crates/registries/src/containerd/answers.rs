@@ -66,7 +66,7 @@ pub struct Request {
 pub enum Answer {
     /// A status; 200 with size and digest, 401 without a challenge that containerd knows.
     Status(u16),
-    /// 200 without `Docker-Content-Digest`, or without a size.
+    /// 200 without `Docker-Content-Digest`.
     NoDigest,
     /// 401 with `WWW-Authenticate: Basic`.
     Basic,

@@ -228,7 +228,12 @@ pub(super) fn refusal(setup: &Setup) -> Option<Fault> {
         .map(|mirror| ("mirrors", mirror.span));
     let tls = setup.legacy.tls.first().map(|(_, tls)| ("configs.tls", tls.span));
     let (what, span) = mirror.or(tls.filter(|_| behaviour.legacy_tls))?;
-    let text = format!("invalid plugin config: `{what}` cannot be set when `config_path` is provided");
+    let plugin = if behaviour.legacy_tls {
+        "plugin"
+    } else {
+        "cri image"
+    };
+    let text = format!("invalid {plugin} config: `{what}` cannot be set when `config_path` is provided");
     let span = Some(span);
     Some(Fault { text, span })
 }

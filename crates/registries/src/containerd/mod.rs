@@ -7,6 +7,7 @@
 
 mod answers;
 mod choose;
+mod config_toml;
 mod credentials;
 mod endpoint;
 mod exchange;
@@ -23,6 +24,7 @@ mod setup;
 
 pub use answers::{Answer, Answers, Authorization, Method, Request, Sent, Trace};
 pub use choose::{Candidate, Choice, Outcome, Source};
+pub use config_toml::{ConfigError, ConfigToml};
 pub use credentials::Credential;
 pub use explain::{Alternative, Explanation, Skipped, SkippedWhy};
 pub use files::FileState;

@@ -4,6 +4,7 @@
 //! v2.3.7 and v2.4.2.
 
 use crate::hosts::Dialect;
+use crate::hosts::toml::GoToml;
 
 /// A line of releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +28,8 @@ pub enum Release {
 /// What a release does where others do otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviour {
-    /// go-toml v1 reads hosts.toml: without `[host]` the file is refused; hosts may be inline tables (1.x).
-    pub go_toml_1: bool,
+    /// What reads hosts.toml.
+    pub go_toml: GoToml,
     /// The log names the file that could not be decoded (2.0).
     pub log_names_file: bool,
     /// `referrers` is a capability (2.2).
@@ -112,7 +113,11 @@ impl Release {
     pub fn behaviour(self) -> Behaviour {
         let newest_budget = self >= Self::V2_3;
         Behaviour {
-            go_toml_1: self < Self::V2_0,
+            go_toml: match self {
+                Self::V1_6 | Self::V1_7 => GoToml::V1,
+                Self::V2_4 => GoToml::V2_4,
+                _ => GoToml::V2,
+            },
             log_names_file: self >= Self::V2_0,
             referrers: self >= Self::V2_2,
             dial_timeout: self >= Self::V2_0,
@@ -164,7 +169,7 @@ impl Behaviour {
     pub fn dialect(self, fork: bool) -> Dialect {
         Dialect {
             fork,
-            go_toml_1: self.go_toml_1,
+            go_toml: self.go_toml,
             referrers: self.referrers,
             dial_timeout: self.dial_timeout,
         }

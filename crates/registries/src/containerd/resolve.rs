@@ -161,6 +161,7 @@ impl Search<'_> {
                 let denied = if denied { DENIED } else { "" };
                 (Class::Connection, format!("{denied}{words}"), None)
             }
+            Reply::NoDigest if wanted.digest => return Some(End::Found(host)),
             Reply::NoDigest => return Some(self.by_content(wanted, index, kind, &host)),
             Reply::Status(..=299, _) => return Some(End::Found(host)),
             Reply::Status(status @ 300..=399, method) => {

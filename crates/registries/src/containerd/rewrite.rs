@@ -1,10 +1,10 @@
 //! K3s' rewrites of repositories: compiled once, applied as the fork applies them for each request.
 
 use landfall_diag::Span;
-use regex::Regex;
 
 use super::log::LogLine;
 use crate::Rewrite;
+use crate::go::regex::GoRegex;
 
 /// The rules of one host, sorted by pattern.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Rules {
 
 #[derive(Debug)]
 struct Rule {
-    regex: Regex,
+    regex: GoRegex,
     replacement: String,
     span: Span,
 }
@@ -34,7 +34,7 @@ impl Rules {
         let mut rules = Self::default();
         for rewrite in sorted {
             let pattern = &rewrite.pattern;
-            match Regex::new(&pattern.value) {
+            match GoRegex::compile(&pattern.value) {
                 Ok(regex) => rules.all.push(Rule {
                     regex,
                     replacement: rewrite.replacement.value.clone(),
@@ -53,10 +53,7 @@ impl Rules {
     pub(super) fn results(&self, repository: &str) -> Vec<Rewritten> {
         let mut results: Vec<Rewritten> = Vec::new();
         for rule in &self.all {
-            let changed = rule
-                .regex
-                .replace_all(repository, rule.replacement.as_str())
-                .into_owned();
+            let changed = rule.regex.replace_all(repository, &rule.replacement);
             if changed != repository && results.iter().all(|known| known.repository != changed) {
                 results.push(Rewritten {
                     repository: changed,

@@ -5,15 +5,16 @@ use landfall_diag::{SourceId, Span, Spanned};
 use super::check;
 use super::fields::{self, Fields};
 use super::model::{HostEntry, HostsToml};
-use super::toml::{self, Kind};
+use super::toml::{self, GoToml, Kind};
 
 /// What releases and forks of containerd read differently.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
     /// K3s' fork: `rewrite`, `server` per host, no upstream unless `server` is there or no host is.
     pub fork: bool,
-    /// containerd 1.x (go-toml v1): a file without `[host]` is refused whole; hosts may be any kind of table.
-    pub go_toml_1: bool,
+    /// Whose TOML. With v1 (containerd 1.x) a file without `[host]` is refused whole, and hosts may be any kind of
+    /// table.
+    pub go_toml: GoToml,
     /// `referrers` is a capability (2.2).
     pub referrers: bool,
     /// `dial_timeout` is read (2.0).
@@ -45,8 +46,8 @@ impl HostsToml {
     /// # Errors
     /// What makes containerd throw the whole file away.
     pub fn parse(source: SourceId, text: &str, dialect: Dialect) -> Result<Self, HostsError> {
-        let document = toml::parse(source, text);
-        let order = match dialect.go_toml_1 {
+        let document = toml::parse(source, text, dialect.go_toml);
+        let order = match dialect.go_toml == GoToml::V1 {
             true => order_of_entries(&document, Span::new(source, 0..text.len())),
             false => Ok(order_of_headers(&document)),
         };
@@ -58,7 +59,7 @@ impl HostsToml {
             (Ok(_), Some(broken)) => Err(broken.into()),
             (typed, _) => typed,
         };
-        let typed = match (typed, dialect.go_toml_1) {
+        let typed = match (typed, dialect.go_toml == GoToml::V1) {
             (Err(error), true) => Err(in_go_toml_1(error, text)),
             (typed, _) => typed,
         }?;
@@ -71,11 +72,13 @@ impl HostsToml {
 /// in another way are decoded but never tried.
 fn order_of_headers(document: &toml::Document) -> Vec<Spanned<String>> {
     let mut order: Vec<Spanned<String>> = Vec::new();
+    let mut before = "";
     for header in &document.headers {
         if let [first, host, ..] = header.as_slice()
             && first.value == "host"
-            && order.last().is_none_or(|last| last.value != host.value)
+            && before != host.value
         {
+            before = &host.value;
             order.push(host.clone());
         }
     }

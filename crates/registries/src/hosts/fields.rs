@@ -3,7 +3,7 @@
 use landfall_diag::{Span, Spanned};
 
 use super::decode::{Dialect, HostsError};
-use super::toml::{Entry, Kind, Origin, Table, Value};
+use super::toml::{Entry, GoToml, Kind, Origin, Table, Value};
 use crate::Rewrite;
 
 /// How Go names the type around a file's fields.
@@ -76,7 +76,7 @@ pub(super) fn file(table: &Table, dialect: Dialect) -> Result<File, HostsError> 
 impl Reader {
     /// Whether a key names a field: go-toml does not mind its case, the older one takes upper case only.
     fn named(&self, key: &str, field: &str) -> bool {
-        match self.dialect.go_toml_1 {
+        match self.dialect.go_toml == GoToml::V1 {
             true => key == field || key == field.to_uppercase(),
             false => key.eq_ignore_ascii_case(field),
         }

@@ -3,8 +3,8 @@
 use landfall_diag::{Span, Spanned};
 
 use super::{
-    Asked, Base, Credential, DOCKER_HUB_ENDPOINT, Endpoint, Intent, Match, Registry, Rule, RuleKind, Scheme,
-    Scope, Subject, Trust, Upstream, canonical_host,
+    Asked, Base, Credential, Endpoint, Intent, Match, Registry, Rule, RuleKind, Scheme, Scope, Subject,
+    Trust, Upstream, asked_host, canonical_host,
 };
 use crate::go::net::is_localhost;
 use crate::go::url::{Url, split_port};
@@ -134,10 +134,7 @@ impl Reader {
                 "put the credential into `configs`",
             );
         }
-        let host = match url.host.as_str() {
-            "docker.io" => DOCKER_HUB_ENDPOINT.to_owned(),
-            host => host.to_owned(),
-        };
+        let host = asked_host(&url.host).to_owned();
         let scheme = match url.scheme.as_str() {
             "http" => Scheme::Http,
             "" => {
@@ -225,10 +222,7 @@ fn is_default(endpoint: &Endpoint, matches: &Match) -> bool {
     let Some(host) = matches.host() else {
         return false;
     };
-    let host = match host {
-        "docker.io" => DOCKER_HUB_ENDPOINT,
-        host => host,
-    };
+    let host = asked_host(host);
     endpoint.host == host && endpoint.scheme == Scheme::Https && endpoint.base == Base::V2(String::new())
 }
 

@@ -17,3 +17,12 @@ pub fn canonical_host(host: &str) -> &str {
         other => other,
     }
 }
+
+/// The host that is asked for a registry's images: that of Docker Hub has another name.
+#[must_use]
+pub fn asked_host(registry: &str) -> &str {
+    match registry {
+        DOCKER_HUB => DOCKER_HUB_ENDPOINT,
+        other => other,
+    }
+}

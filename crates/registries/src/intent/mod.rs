@@ -16,7 +16,7 @@ use crate::{Auth, Tls};
 
 pub use endpoint::{Asked, Base, Endpoint, Header, Scheme};
 pub use from_yaml::from_registries_yaml;
-pub use host::{BLOCKED_HOST, DOCKER_HUB, DOCKER_HUB_ENDPOINT, canonical_host};
+pub use host::{BLOCKED_HOST, DOCKER_HUB, DOCKER_HUB_ENDPOINT, asked_host, canonical_host};
 pub use registry::{Match, Registry, Upstream};
 pub use rule::{Rule, RuleKind};
 

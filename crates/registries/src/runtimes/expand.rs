@@ -5,7 +5,9 @@ use landfall_diag::Spanned;
 
 use super::Options;
 use super::file::Losses;
-use crate::intent::{Base, Endpoint, Intent, Match, Registry, RuleKind, Subject, Upstream, canonical_host};
+use crate::intent::{
+    Base, Endpoint, Intent, Match, Registry, RuleKind, Scheme, Subject, Upstream, canonical_host,
+};
 
 /// The registries of an intent without its wildcard, which is written out for those of the options instead.
 pub(super) fn wildcard(intent: &Intent, options: &Options, losses: &mut Losses) -> Vec<Registry> {
@@ -131,6 +133,8 @@ pub(super) fn own_entries(intent: &Intent) -> Vec<Registry> {
             continue;
         }
         let mut registry = match intent.wildcard() {
+            // It is not asked itself, so it needs no entry.
+            Some(wildcard) if wildcard.upstream.value != Upstream::Allow => continue,
             Some(wildcard) => wildcard.clone(),
             None => Registry {
                 matches: Spanned::new(Match::Wildcard, trust.subject.span),
@@ -139,9 +143,9 @@ pub(super) fn own_entries(intent: &Intent) -> Vec<Registry> {
             },
         };
         registry.matches = Spanned::new(matches, trust.subject.span);
-        if registry.upstream.value == Upstream::Allow {
-            registry.endpoints.retain(|endpoint| !is_own(endpoint, host));
-        }
+        registry
+            .endpoints
+            .pop_if(|last| last.scheme == Scheme::Https && is_own(last, host));
         all.push(registry);
     }
     all

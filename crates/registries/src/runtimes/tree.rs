@@ -122,8 +122,9 @@ pub(super) fn is_null(node: &Node) -> bool {
 
 fn named(node: &Node) -> &'static str {
     match &node.kind {
-        Kind::Mapping(_) | Kind::EndlessMapping => "a mapping",
-        Kind::Sequence(_) | Kind::EndlessSequence => "a list",
+        Kind::Mapping(_) => "a mapping",
+        Kind::Sequence(_) => "a list",
+        Kind::EndlessMapping | Kind::EndlessSequence => "a part of itself",
         Kind::Scalar {
             style: Style::Plain, ..
         } => "a bare word",

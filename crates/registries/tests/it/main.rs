@@ -1,6 +1,8 @@
 //! One binary for all tests of the crate that need its outside only.
 
 mod peers;
+mod hosts_against_go;
+mod runtimes;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;

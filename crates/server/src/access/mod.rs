@@ -37,7 +37,7 @@ use files::Sources;
 pub use htpasswd::Htpasswd;
 use htpasswd::{Password, Users};
 pub use identity::Identity;
-pub use origin::Network;
+pub use landfall_net::Network;
 pub use rules::Rules;
 use slowdown::Failures;
 use token::{Signer, Use};

@@ -159,7 +159,7 @@ impl Rules {
     pub(super) fn may_let_read(&self, identity: &Identity, name: &Repository) -> bool {
         // A namespace is the name of a host.
         let first = self.prefixes.keys().filter_map(|prefix| prefix.split('/').next());
-        let hosts = first.filter(|first| first.contains('.'));
+        let hosts = first.filter(|first| crate::ns::names_host(first));
         let mut behind = hosts.map(|host| self.rule(&format!("{host}/{name}")));
         self.allow(identity, Action::Pull, name)
             || self.rest.pull.includes(identity)

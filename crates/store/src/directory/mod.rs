@@ -8,6 +8,7 @@ mod blobs;
 mod cached;
 mod collect;
 mod disk;
+mod growing;
 mod history;
 mod immutable;
 mod index;
@@ -55,6 +56,7 @@ use crate::{
 #[cfg(feature = "suite")]
 pub use self::collect::Guard;
 pub use self::disk::{Change, Recorder};
+pub use self::growing::Growing;
 pub use self::publish::Durability;
 
 /// What the marker file says. The number is the layout's version.

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 
 use super::disk::DiskFile;
 
-/// How far the writing has come.
+/// How far the writing has come. A writer that has failed can be followed by another: only the word of the one whose
+/// turn it is counts.
 #[derive(Default)]
 pub(super) struct Progress {
     state: Mutex<Written>,
@@ -19,6 +20,7 @@ pub(super) struct Progress {
 #[derive(Default)]
 struct Written {
     bytes: u64,
+    turn: u64,
     /// The kind and number of the error that ended it; an `io::Error` itself cannot be told twice.
     failed: Option<(io::ErrorKind, Option<i32>)>,
 }
@@ -26,7 +28,10 @@ struct Written {
 impl Progress {
     /// So many bytes are in the file already.
     pub(super) fn from(bytes: u64) -> Self {
-        let written = Written { bytes, failed: None };
+        let written = Written {
+            bytes,
+            ..Written::default()
+        };
         Self {
             state: Mutex::new(written),
             changed: Notify::new(),
@@ -60,14 +65,55 @@ impl Progress {
         }
     }
 
+    /// Waits until there are more.
+    pub(super) async fn beyond(&self, bytes: u64) -> u64 {
+        loop {
+            let changed = self.changed.notified();
+            let written = self.written();
+            if written > bytes {
+                return written;
+            }
+            changed.await;
+        }
+    }
+
+    /// A writer begins behind so many bytes.
+    pub(super) fn begin(self: &Arc<Self>, bytes: u64) -> Turn {
+        let mut state = self.state();
+        state.turn += 1;
+        state.bytes = bytes;
+        state.failed = None;
+        Turn {
+            progress: Arc::clone(self),
+            number: state.turn,
+        }
+    }
+}
+
+/// One writer's word on the progress.
+pub(super) struct Turn {
+    progress: Arc<Progress>,
+    number: u64,
+}
+
+impl Turn {
+    fn tell(&self, change: impl FnOnce(&mut Written)) {
+        let mut state = self.progress.state();
+        if state.turn == self.number {
+            change(&mut state);
+            drop(state);
+            self.progress.changed.notify_waiters();
+        }
+    }
+
     fn advance(&self, bytes: u64) {
-        self.state().bytes += bytes;
-        self.changed.notify_waiters();
+        self.tell(|state| state.bytes += bytes);
     }
 
     fn fail(&self, kind: io::ErrorKind, number: Option<i32>) {
-        self.state().failed.get_or_insert((kind, number));
-        self.changed.notify_waiters();
+        self.tell(|state| {
+            state.failed.get_or_insert((kind, number));
+        });
     }
 }
 
@@ -76,16 +122,16 @@ pub(super) struct FileSink {
     file: DiskFile,
     position: u64,
     skip: u64,
-    progress: Arc<Progress>,
+    turn: Turn,
 }
 
 impl FileSink {
-    pub(super) fn new(file: DiskFile, known: Range<u64>, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(file: DiskFile, known: Range<u64>, turn: Turn) -> Self {
         Self {
             file,
             position: known.start,
             skip: known.end - known.start,
-            progress,
+            turn,
         }
     }
 }
@@ -96,18 +142,18 @@ impl Sink for FileSink {
         self.skip -= known as u64;
         let new = &chunk[known..];
         if let Err(error) = self.file.write_at(new, self.position + known as u64) {
-            self.progress.fail(error.kind(), error.raw_os_error());
+            self.turn.fail(error.kind(), error.raw_os_error());
             return Err(error);
         }
         self.position += chunk.len() as u64;
-        self.progress.advance(chunk.len() as u64);
+        self.turn.advance(chunk.len() as u64);
         Ok(())
     }
 }
 
 impl Drop for FileSink {
     fn drop(&mut self) {
-        self.progress.fail(io::ErrorKind::BrokenPipe, None);
+        self.turn.fail(io::ErrorKind::BrokenPipe, None);
     }
 }
 
@@ -134,8 +180,8 @@ mod tests {
     async fn waiting_ends_with_the_bytes_or_with_the_error() {
         let root = tempfile::tempdir().unwrap();
         let file = disk(root.path()).create(&root.path().join("file")).unwrap();
-        let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(file.clone(), 0..3, Arc::clone(&progress));
+        let progress = Arc::<Progress>::default();
+        let mut sink = FileSink::new(file.clone(), 0..3, progress.begin(0));
         let waiting = tokio::spawn({
             let progress = Arc::clone(&progress);
             async move { progress.reached(6).await }
@@ -152,12 +198,32 @@ mod tests {
         assert!(progress.reached(7).await.is_err());
     }
 
+    /// Who reads a file while it grows hears of every writer, and of none that was replaced.
+    #[tokio::test]
+    async fn one_writer_follows_another() {
+        let root = tempfile::tempdir().unwrap();
+        let file = disk(root.path()).create(&root.path().join("file")).unwrap();
+        let progress = Arc::new(Progress::from(0));
+        let mut first = FileSink::new(file.clone(), 0..0, progress.begin(0));
+        first.write(b"ab").unwrap();
+        assert_eq!(progress.beyond(1).await, 2);
+        let mut second = FileSink::new(file, 0..0, progress.begin(2));
+        drop(first);
+        let waiting = tokio::spawn({
+            let progress = Arc::clone(&progress);
+            async move { progress.beyond(2).await }
+        });
+        second.write(b"c").unwrap();
+        assert_eq!(waiting.await.unwrap(), 3);
+        assert!(progress.reached(3).await.is_ok());
+    }
+
     #[tokio::test]
     async fn a_failed_write_is_told_with_its_number() {
         // A device that takes nothing.
         let file = disk(Path::new("/dev")).open(Path::new("/dev/full")).unwrap();
-        let progress = Arc::new(Progress::default());
-        let mut sink = FileSink::new(file, 0..0, Arc::clone(&progress));
+        let progress = Arc::<Progress>::default();
+        let mut sink = FileSink::new(file, 0..0, progress.begin(0));
         assert!(sink.write(b"x").is_err());
         let error = progress.reached(1).await.unwrap_err();
         assert!(error.raw_os_error().is_some());

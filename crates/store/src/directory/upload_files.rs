@@ -97,9 +97,13 @@ pub(super) fn create(
     inner: &Inner,
     repository: &Repository,
     algorithm: Algorithm,
+    id: Option<UploadId>,
 ) -> Result<(UploadId, DiskFile), StoreError> {
     let folder = inner.layout.uploads();
-    let id = UploadId::random().map_err(StoreError::io("name an upload in", &folder))?;
+    let id = match id {
+        Some(id) => id,
+        None => UploadId::random().map_err(StoreError::io("name an upload in", &folder))?,
+    };
     let path = inner.layout.upload_data(&id);
     inner.sessions.begin()?;
     let file = inner.publisher.disk().create(&path).map_err(|error| {

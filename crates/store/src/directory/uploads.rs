@@ -17,6 +17,7 @@ use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use super::Inner;
 use super::disk::DiskFile;
+use super::growing::Growing;
 use super::sink::{FileSink, Progress};
 use super::space::Claim;
 use super::upload_files::{self, Found};
@@ -52,7 +53,9 @@ struct Session {
     offset: u64,
     /// The hash of the first of them.
     kept: HashState,
-    stream: Option<(HashStream, Arc<Progress>)>,
+    stream: Option<HashStream>,
+    /// How far the stream's writing has come.
+    progress: Arc<Progress>,
     ended: bool,
 }
 
@@ -70,11 +73,37 @@ impl Uploads {
         repository: &Repository,
         hint: Option<Algorithm>,
     ) -> Result<UploadState, StoreError> {
+        self.create(repository, hint.unwrap_or(Algorithm::Sha256), None)
+            .await
+    }
+
+    /// The upload of this name, begun where there is none.
+    pub(super) async fn go_on(
+        &self,
+        repository: &Repository,
+        id: UploadId,
+        algorithm: Algorithm,
+    ) -> Result<UploadState, StoreError> {
+        match self.state(repository, &id).await {
+            Err(StoreError::UploadUnknown { .. }) => {}
+            found => return found,
+        }
+        // What a crash has left of it is no upload, and in the way.
+        let inner = Arc::clone(&self.inner);
+        blocking(move || upload_files::remove(&inner, &id)).await?;
+        self.create(repository, algorithm, Some(id)).await
+    }
+
+    async fn create(
+        &self,
+        repository: &Repository,
+        algorithm: Algorithm,
+        id: Option<UploadId>,
+    ) -> Result<UploadState, StoreError> {
         self.make_room().await;
-        let algorithm = hint.unwrap_or(Algorithm::Sha256);
         let create = || {
             let (inner, repository) = (Arc::clone(&self.inner), repository.clone());
-            blocking(move || upload_files::create(&inner, &repository, algorithm))
+            blocking(move || upload_files::create(&inner, &repository, algorithm, id))
         };
         let created = match create().await {
             Err(StoreError::TooManyUploads { .. }) if self.remove_stale(IDLE).await? > 0 => create().await,
@@ -144,6 +173,38 @@ impl Uploads {
             move |inner: &Inner| upload_files::publish(inner, &repository, &id, &file, &digest, size);
         self.end(&mut session, publish).await?;
         Ok(size)
+    }
+
+    /// The file of an upload, and how far it is written.
+    pub(super) async fn growing(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+    ) -> Result<Growing, StoreError> {
+        let session = self.session(repository, id).await?;
+        Ok(Growing::new(
+            Arc::clone(session.file.file()),
+            self.inner.layout.upload_data(id).into(),
+            Arc::clone(&session.progress),
+        ))
+    }
+
+    /// The digest of all bytes so far. The upload goes on as before.
+    pub(super) async fn digest_so_far(
+        &self,
+        repository: &Repository,
+        id: &UploadId,
+    ) -> Result<Digest, StoreError> {
+        let mut session = self.session(repository, id).await?;
+        let mut stream = match session.stream.take() {
+            Some(stream) => stream,
+            None => self.rebuild(&session).await?,
+        };
+        let state = stream.state().await.map_err(hash_error)?;
+        session.stream = Some(stream);
+        session.kept = state.clone();
+        let again = self.hash.resume_into(state, Box::new(Nowhere));
+        again.finish().await.map_err(hash_error)
     }
 
     pub(super) async fn cancel(&self, repository: &Repository, id: &UploadId) -> Result<(), StoreError> {
@@ -236,6 +297,7 @@ impl Uploads {
             session.kept = HashState::new(session.algorithm);
         }
         session.offset = session.kept.len();
+        session.progress = Arc::new(Progress::from(session.offset));
         let (inner, id, file) = (Arc::clone(&self.inner), session.id, session.file.clone());
         let (repository, kept) = (session.repository.clone(), session.kept.clone());
         blocking(move || {
@@ -288,13 +350,13 @@ impl Uploads {
     }
 
     /// A hash stream that has seen what is in the file, and writes what comes behind it.
-    async fn rebuild(&self, session: &Session) -> Result<(HashStream, Arc<Progress>), StoreError> {
+    async fn rebuild(&self, session: &Session) -> Result<HashStream, StoreError> {
         let (from, to) = (session.kept.len(), session.offset);
-        let progress = Arc::new(Progress::from(from));
-        let sink = FileSink::new(session.file.clone(), from..to, Arc::clone(&progress));
+        let turn = session.progress.begin(from);
+        let sink = FileSink::new(session.file.clone(), from..to, turn);
         let mut stream = self.hash.resume_into(session.kept.clone(), Box::new(sink));
         self.feed(session, &mut stream, from..to).await?;
-        Ok((stream, progress))
+        Ok(stream)
     }
 
     /// Hashes what is in the file.
@@ -327,15 +389,15 @@ impl Uploads {
                 self.feed(session, &mut again, 0..session.offset).await?;
                 again
             }
-            Some((stream, _)) => stream,
-            None => self.rebuild(session).await?.0,
+            Some(stream) => stream,
+            None => self.rebuild(session).await?,
         };
         stream.finish().await.map_err(hash_error)
     }
 
     /// Writes down how far the session has come. When that fails, more is hashed again after a restart.
     async fn keep(&self, session: &mut Session) {
-        let Some((stream, _)) = &mut session.stream else {
+        let Some(stream) = &mut session.stream else {
             return;
         };
         let Ok(state) = stream.state().await else {
@@ -382,6 +444,7 @@ impl Session {
             offset,
             kept,
             stream: None,
+            progress: Arc::new(Progress::from(offset)),
             ended: false,
         }
     }
@@ -395,7 +458,7 @@ impl Session {
 
     /// Hands the bytes to the hash threads, which write them.
     async fn receive(&mut self, mut body: ByteStream<'_>, claim: &mut Claim) -> Result<(), StoreError> {
-        let Some((stream, _)) = &mut self.stream else {
+        let Some(stream) = &mut self.stream else {
             return Err(StoreError::Stopped);
         };
         while let Some(piece) = body.next().await {
@@ -412,16 +475,16 @@ impl Session {
     /// Waits until every accepted byte is in the file. A write that failed ends the stream: what was written
     /// before it is kept, and the sender may go on from there.
     async fn settle(&mut self) -> Result<(), StoreError> {
-        let Some((stream, progress)) = &self.stream else {
+        let Some(stream) = &self.stream else {
             return Ok(());
         };
-        match progress.reached(stream.len()).await {
+        match self.progress.reached(stream.len()).await {
             Ok(()) => {
                 self.offset = stream.len();
                 Ok(())
             }
             Err(error) => {
-                let good = progress.written();
+                let good = self.progress.written();
                 self.stream = None;
                 self.offset = good;
                 let file = self.file.clone();
@@ -430,6 +493,15 @@ impl Session {
                 Err(hash_error(HashError::Sink(error)))
             }
         }
+    }
+}
+
+/// Where bytes go that are only hashed.
+struct Nowhere;
+
+impl landfall_hash::Sink for Nowhere {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod collect;
 mod crash;
 mod disk_full;
 mod foreign;
+mod growing;
 mod hands;
 mod interleave;
 mod listing;

@@ -15,6 +15,18 @@ pub use write::quoted;
 
 use landfall_diag::Span;
 
+/// Which go-toml: what it accepts changed, and a few words did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GoToml {
+    /// v1.9, in containerd 1.x: no `\e`, no `\x`, no `]` in the name of a table, not even quoted.
+    V1,
+    /// v2.2 and v2.3, in containerd 2.0 to 2.3: no `\x`.
+    V2,
+    /// v2.4, in containerd 2.4: TOML 1.1.
+    #[default]
+    V2_4,
+}
+
 /// Why a text is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("toml: {message}")]

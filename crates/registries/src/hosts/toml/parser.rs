@@ -2,9 +2,9 @@
 
 use landfall_diag::{SourceId, Span, Spanned};
 
-use super::TomlError;
 use super::tree::{open, reach, set};
 use super::value::{Kind, Origin, Table, Value};
+use super::{GoToml, TomlError};
 
 /// Deeper nests are refused; go-toml stops at ten thousand, which would need its own stack.
 const DEEPEST: usize = 200;
@@ -44,11 +44,12 @@ pub(super) type Key = Vec<Spanned<String>>;
 
 /// Reads a document; never fails as a whole: what stood before the error is there.
 #[must_use]
-pub fn parse(source: SourceId, text: &str) -> Document {
+pub fn parse(source: SourceId, text: &str, library: GoToml) -> Document {
     let mut parser = Parser {
         text,
         at: 0,
         source,
+        library,
         depth: 0,
         twice: None,
     };
@@ -69,6 +70,7 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     source: SourceId,
+    library: GoToml,
     depth: usize,
     /// A key that an inline table has twice; told only if the line is well-formed.
     twice: Option<Fail>,
@@ -77,6 +79,10 @@ pub(super) struct Parser<'a> {
 impl Parser<'_> {
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    pub(super) fn library(&self) -> GoToml {
+        self.library
     }
 
     pub(super) fn rest(&self) -> &[u8] {
@@ -213,6 +219,12 @@ impl Parser<'_> {
         self.skip(if double { 2 } else { 1 });
         self.blanks();
         let key = self.key()?;
+        if self.library == GoToml::V1
+            && let Some(part) = key.iter().find(|part| part.value.contains(']'))
+        {
+            let range = part.span.range();
+            return Err(Fail::new(range.start, range.len(), "invalid table name"));
+        }
         let (close, message) = match double {
             true => (&b"]]"[..], "expected ']]' to close array table name"),
             false => (&b"]"[..], "expected ']' to close table name"),
@@ -359,10 +371,17 @@ impl Parser<'_> {
     fn inline(&mut self) -> Scan<Kind> {
         self.skip(1);
         let mut table = Table::new(Origin::Inline);
-        let mut after_value = false;
+        let (mut after_value, mut comma) = (false, false);
         loop {
-            self.gap()?;
+            match self.library {
+                GoToml::V2_4 => self.gap()?,
+                _ => self.blanks(),
+            }
             match self.peek() {
+                Some(byte @ (b'}' | b'\n' | b'\r')) if comma && self.library != GoToml::V2_4 => {
+                    let message = format!("invalid character at start of key: {}", char::from(byte));
+                    return Err(Fail::new(self.at, 1, message));
+                }
                 None => return Err(Fail::new(self.at, 0, "inline table is incomplete")),
                 Some(b'}') => {
                     self.skip(1);
@@ -370,7 +389,7 @@ impl Parser<'_> {
                 }
                 Some(b',') if after_value => {
                     self.skip(1);
-                    after_value = false;
+                    (after_value, comma) = (false, true);
                 }
                 Some(b',') => {
                     return Err(Fail::new(self.at, 1, "unexpected comma in inline table"));

@@ -1,5 +1,6 @@
 //! The four kinds of strings.
 
+use super::GoToml;
 use super::parser::{Fail, Parser, Scan, unicode};
 
 /// Which of the four, with the words its errors use.
@@ -129,12 +130,17 @@ impl Parser<'_> {
             b'n' => '\n',
             b'r' => '\r',
             b't' => '\t',
-            b'e' => '\u{1b}',
-            b'x' => return self.code_point(start, 2, out),
+            b'e' if self.library() > GoToml::V1 => '\u{1b}',
+            b'x' if self.library() > GoToml::V2 => return self.code_point(start, 2, out),
             b'u' => return self.code_point(start, 4, out),
             b'U' => return self.code_point(start, 8, out),
             _ => {
-                let message = format!("invalid escape character {}", unicode(byte));
+                let escape = if self.library() == GoToml::V2_4 {
+                    "escape"
+                } else {
+                    "escaped"
+                };
+                let message = format!("invalid {escape} character {}", unicode(byte));
                 return Err(Fail::new(start, 2, message));
             }
         };

@@ -7,7 +7,7 @@ use super::super::OutFile;
 use super::super::file::Losses;
 use super::{CERTS, CONFIG, Release};
 use crate::hosts::toml::quoted;
-use crate::intent::{DOCKER_HUB, DOCKER_HUB_ENDPOINT, Intent};
+use crate::intent::{Intent, asked_host};
 
 /// `config_path`, and a table for each credential.
 pub(super) fn write(intent: &Intent, release: Release, losses: &mut Losses) -> OutFile {
@@ -36,10 +36,7 @@ pub(super) fn write(intent: &Intent, release: Release, losses: &mut Losses) -> O
         }
         any = true;
         // The host that is asked; the alias is known to some releases only.
-        let host = match scope.host.as_str() {
-            DOCKER_HUB => DOCKER_HUB_ENDPOINT,
-            host => host,
-        };
+        let host = asked_host(&scope.host);
         let _ = write!(
             text,
             "\n[plugins.{}.registry.configs.{}.auth]\n",

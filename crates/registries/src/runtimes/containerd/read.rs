@@ -10,8 +10,8 @@ use crate::hosts::{
     Capability, CertsD, Dialect, HostDir, HostEntry, HostSettings, HostsToml, NOWHERE, Target,
 };
 use crate::intent::{
-    Asked, BLOCKED_HOST, Base, DOCKER_HUB, DOCKER_HUB_ENDPOINT, Endpoint, Header, Intent, Match, Registry,
-    Rule, RuleKind, Scheme, Subject, Trust, Upstream, canonical_host,
+    Asked, BLOCKED_HOST, Base, Endpoint, Header, Intent, Match, Registry, Rule, RuleKind, Scheme, Subject,
+    Trust, Upstream, asked_host, canonical_host,
 };
 use crate::{Loss, Tls};
 
@@ -108,16 +108,18 @@ impl Reader<'_> {
 
     fn file(&mut self, file: &HostsToml, span: Span) -> (Vec<Endpoint>, Spanned<Upstream>) {
         let mut endpoints: Vec<Endpoint> = file.hosts.iter().filter_map(|host| self.host(host)).collect();
-        let own = self.own_target();
         let upstream = match (&file.server, &file.target) {
             (None, _) if self.dialect.fork && !file.hosts.is_empty() => Upstream::Deny,
             (Some(server), Some(target)) if target.host == BLOCKED_HOST && endpoints.is_empty() => {
                 return (endpoints, Spanned::new(Upstream::Blocked, server.span));
             }
-            (Some(server), Some(target)) if own.as_ref() != Some(target) => {
-                endpoints.extend(self.endpoint(server.span, target, &file.root));
-                Upstream::Deny
-            }
+            (Some(server), Some(target)) => match self.endpoint(server.span, target, &file.root) {
+                Some(last) if self.is_own(&last) => Upstream::Allow,
+                last => {
+                    endpoints.extend(last);
+                    Upstream::Deny
+                }
+            },
             _ => {
                 if let Some(host) = self.matches.host().map(str::to_owned) {
                     self.trust(&host, &file.root);
@@ -129,17 +131,16 @@ impl Reader<'_> {
         (endpoints, Spanned::new(upstream, span))
     }
 
-    /// What is asked where nothing is said.
-    fn own_target(&self) -> Option<Target> {
-        let host = match self.matches.host()? {
-            DOCKER_HUB => DOCKER_HUB_ENDPOINT,
-            host => host,
-        };
-        Some(Target {
-            scheme: "https".to_owned(),
-            host: host.to_owned(),
-            path: "/v2".to_owned(),
-        })
+    /// Whether this is what is asked where nothing is said.
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        let own = self.matches.host().map(asked_host);
+        own == Some(endpoint.host.as_str())
+            && endpoint.scheme == Scheme::Https
+            && endpoint.base == Base::V2(String::new())
+            && endpoint.asked.value == Asked::Always
+            && endpoint.rewrites.is_empty()
+            && endpoint.headers.is_empty()
+            && endpoint.dial_timeout.is_none()
     }
 
     fn host(&mut self, host: &HostEntry) -> Option<Endpoint> {

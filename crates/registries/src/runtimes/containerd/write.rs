@@ -9,8 +9,7 @@ use super::Release;
 use crate::Rewrite;
 use crate::hosts::{Capability, ClientPair, HostEntry, HostSettings, HostsToml, Target};
 use crate::intent::{
-    Asked, BLOCKED_HOST, Base, DOCKER_HUB, DOCKER_HUB_ENDPOINT, Endpoint, Intent, Match, Registry, Scheme,
-    Upstream,
+    Asked, BLOCKED_HOST, Base, Endpoint, Intent, Match, Registry, Rule, Scheme, Upstream, asked_host,
 };
 
 /// The files by their folder below the root.
@@ -78,11 +77,14 @@ impl Writer<'_> {
         }
         if self.registry.upstream.value == Upstream::Allow {
             if let Some(host) = self.registry.matches.value.host() {
-                let mut own = Endpoint::new(own_address(host), span);
+                let mut own = Endpoint::new(asked_host(host), span);
                 own.push = Some(span);
                 let (url, settings) = self.host(&own, losses);
                 file.server = Some(Spanned::new(url, span));
                 file.root = settings;
+            } else if self.release.fork {
+                // To the fork no `server` is no upstream, and an empty one the registry's own.
+                file.server = Some(Spanned::new(String::new(), span));
             }
         } else if !self.release.fork || endpoints.len() == 1 && self.rules(endpoints[0]).is_empty() {
             // The fork asks nobody but the hosts when there is no `server`, but an endpoint with rules must be a host.
@@ -113,7 +115,7 @@ impl Writer<'_> {
     }
 
     /// The rules that the base does not swallow.
-    fn rules<'e>(&self, endpoint: &'e Endpoint) -> &'e [crate::intent::Rule] {
+    fn rules<'e>(&self, endpoint: &'e Endpoint) -> &'e [Rule] {
         match expand::base(endpoint) {
             Some(_) => &[],
             None => &endpoint.rewrites,
@@ -146,7 +148,7 @@ impl Writer<'_> {
             );
         }
         let scheme = self.tls(endpoint, &mut settings);
-        let mut url = format!("{}://{}", scheme.as_str(), endpoint.host);
+        let mut url = format!("{}://{}", scheme.as_str(), asked_host(&endpoint.host));
         if base != Base::V2(String::new()) {
             url.push_str(&base.path());
             settings.override_path = Some(Spanned::new(true, endpoint.span));
@@ -199,16 +201,18 @@ impl Writer<'_> {
                 "write rules of which one at most fits any name",
             );
         }
-        rules
-            .iter()
-            .map(|rule| {
-                let (pattern, replacement) = rule.kind.to_go();
-                Rewrite {
+        let mut written: Vec<Rewrite> = Vec::new();
+        for rule in rules {
+            let (pattern, replacement) = rule.kind.to_go();
+            // A pattern is a key: the first of two decides anyway.
+            if written.iter().all(|known| known.pattern.value != pattern) {
+                written.push(Rewrite {
                     pattern: Spanned::new(pattern, rule.span),
                     replacement: Spanned::new(replacement, rule.span),
-                }
-            })
-            .collect()
+                });
+            }
+        }
+        written
     }
 
     /// HTTPS first and then HTTP is spelt as HTTP with TLS settings; HTTP alone must have none.
@@ -238,12 +242,5 @@ impl Writer<'_> {
             }
             _ => Scheme::Https,
         }
-    }
-}
-
-fn own_address(host: &str) -> &str {
-    match host {
-        DOCKER_HUB => DOCKER_HUB_ENDPOINT,
-        host => host,
     }
 }

@@ -8,7 +8,8 @@ use super::super::file::Losses;
 use super::super::{Options, OutFile, Rendered, certs_dir, expand};
 use super::{CERTS, CONFIG, DAEMON};
 use crate::intent::{
-    Asked, Base, DOCKER_HUB, Endpoint, Intent, Match, Registry, Scheme, Subject, Upstream, canonical_host,
+    Asked, Base, DOCKER_HUB, Endpoint, Intent, Match, Registry, Scheme, Subject, Upstream, asked_host,
+    canonical_host,
 };
 
 /// Writes daemon.json (the part about registries), links to certificates and the client's config.json.
@@ -128,7 +129,11 @@ fn of_hub(registry: &Registry, namespaced: bool, losses: &mut Losses, mirrors: &
             continue;
         }
         expand::extras(endpoint, "daemon.json", losses);
-        mirrors.push(format!("{}://{}", endpoint.scheme.as_str(), endpoint.host));
+        mirrors.push(format!(
+            "{}://{}",
+            endpoint.scheme.as_str(),
+            asked_host(&endpoint.host)
+        ));
     }
 }
 

@@ -26,6 +26,7 @@ struct Table {
 pub(in super::super) fn write(intent: &Intent, options: &Options, losses: &mut Losses) -> String {
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     expand::networks(intent, losses);
+    half_insecure(intent, losses);
     for registry in with_insecure_hosts(intent, &expand::wildcard(intent, options, losses)) {
         let writer = Writer {
             intent,
@@ -86,12 +87,46 @@ fn with_insecure_hosts(intent: &Intent, registries: &[Registry]) -> Vec<Registry
     all
 }
 
-/// Whether nothing is checked of a host. `insecure` is both at once: any certificate, and no TLS.
+/// `insecure` is wider than what was asked for.
+fn wider(span: Span, what: &str, host: &str, losses: &mut Losses) {
+    losses.add(
+        span,
+        format!("{what}, for `{host}`"),
+        "`insecure = true` is both: TLS is tried first with any certificate, then plain HTTP",
+        "give the host a certificate, and its authority's as CA",
+    );
+}
+
+fn half_insecure(intent: &Intent, losses: &mut Losses) {
+    for trust in &intent.trust {
+        let set = |truth: &Option<Spanned<bool>>| {
+            truth.as_ref().filter(|truth| truth.value).map(|truth| truth.span)
+        };
+        let host = trust.subject.value.to_string();
+        match (set(&trust.tls.skip_verify), set(&trust.plain_http)) {
+            (Some(span), None) => wider(span, "TLS without a check, but never plain HTTP", &host, losses),
+            (None, Some(span)) => wider(span, "plain HTTP, but TLS only with a check", &host, losses),
+            _ => {}
+        }
+    }
+}
+
+/// Whether nothing is checked of a host. `insecure` is both at once: any certificate, and no TLS. One location must have
+/// one answer, so a host that is asked by plain HTTP anywhere is insecure everywhere.
 fn insecure(intent: &Intent, host: &str) -> bool {
-    intent.trust_of(host).is_some_and(|trust| {
-        let set = |truth: &Option<Spanned<bool>>| truth.as_ref().is_some_and(|truth| truth.value);
-        set(&trust.tls.skip_verify) || set(&trust.plain_http)
-    })
+    let set = |truth: &Option<Spanned<bool>>| truth.as_ref().is_some_and(|truth| truth.value);
+    let trusted_blindly = intent
+        .trust_of(host)
+        .is_some_and(|trust| set(&trust.tls.skip_verify) || set(&trust.plain_http));
+    let asked = intent
+        .registries
+        .iter()
+        .filter(|registry| registry.upstream.value != Upstream::Blocked);
+    let mut endpoints = asked.flat_map(|registry| &registry.endpoints);
+    trusted_blindly
+        || endpoints.any(|endpoint| {
+            endpoint.scheme == Scheme::Http && canonical_host(&endpoint.host) == canonical_host(host)
+        })
 }
 
 /// What is blocked by its own name cannot be a mirror of others either, and the file is refused when one location is
@@ -201,30 +236,12 @@ impl Writer<'_> {
                 );
             }
             expand::extras(endpoint, "registries.conf", losses);
-            self.weaker(endpoint, losses);
+            if endpoint.scheme == Scheme::Http {
+                wider(endpoint.span, "plain HTTP at once", &endpoint.host, losses);
+            }
             usable.push(endpoint);
         }
         usable
-    }
-
-    /// `insecure` is wider than what was asked for.
-    fn weaker(&self, endpoint: &Endpoint, losses: &mut Losses) {
-        let trust = self.intent.trust_of(&endpoint.host);
-        let set = |truth: Option<&Spanned<bool>>| truth.filter(|truth| truth.value).map(|truth| truth.span);
-        let skip = set(trust.and_then(|trust| trust.tls.skip_verify.as_ref()));
-        let plain = set(trust.and_then(|trust| trust.plain_http.as_ref()));
-        let (span, what) = match (endpoint.scheme, skip, plain) {
-            (_, Some(_), Some(_)) | (Scheme::Https, None, None) => return,
-            (Scheme::Http, ..) => (endpoint.span, "plain HTTP at once"),
-            (Scheme::Https, Some(span), None) => (span, "TLS without a check, but never plain HTTP"),
-            (Scheme::Https, None, Some(span)) => (span, "plain HTTP, but TLS only with a check"),
-        };
-        losses.add(
-            span,
-            format!("{what}, for `{}`", endpoint.host),
-            "`insecure = true` is both: TLS is tried first with any certificate, then plain HTTP",
-            "give the host a certificate, and its authority's as CA",
-        );
     }
 
     /// A repository that is called like the namespace has no table of its own.
@@ -252,7 +269,7 @@ impl Writer<'_> {
         let mirror = |endpoint: &&Endpoint| {
             let host = canonical_host(&endpoint.host);
             let location = regions::location(endpoint, host, matches, region)?;
-            let weak = endpoint.scheme == Scheme::Http || insecure(self.intent, host);
+            let weak = insecure(self.intent, host);
             Some((location, weak, endpoint.asked.value))
         };
         let mut mirrors: Vec<_> = endpoints.iter().filter_map(mirror).collect();

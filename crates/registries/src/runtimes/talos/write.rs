@@ -11,10 +11,11 @@ use super::super::file::Losses;
 use super::super::rke::quoted;
 use super::super::{Options, OutFile, Rendered, expand};
 use super::{Form, PATCH};
-use crate::Auth;
 use crate::intent::{
     Asked, BLOCKED_HOST, Base, Endpoint, Intent, Match, Registry, Scheme, Subject, Trust, Upstream,
+    asked_host,
 };
+use crate::{Auth, Tls};
 
 /// A mirror, ready to be written.
 struct Mirror {
@@ -39,8 +40,9 @@ pub fn write(intent: &Intent, form: Form, options: &Options) -> Rendered {
     let mut losses = Losses::default();
     expand::networks(intent, &mut losses);
     let writer = Writer { intent, options };
-    let registries = intent.registries.iter();
+    let registries = with_own_endpoints(intent);
     let mirrors: Vec<Mirror> = registries
+        .iter()
         .filter_map(|registry| writer.mirror(registry, &mut losses))
         .collect();
     let configs = writer.configs(&mut losses);
@@ -57,6 +59,31 @@ pub fn write(intent: &Intent, form: Form, options: &Options) -> Rendered {
         false => OutFile::plain(PATCH, text),
     };
     Rendered::new(vec![file], losses)
+}
+
+/// Talos applies what is trusted of a host to endpoints, not to the registry that is asked after them; and a host with
+/// certificates alone has an entry that hides the wildcard's. So such a registry is named as its own last endpoint.
+fn with_own_endpoints(intent: &Intent) -> Vec<Registry> {
+    let mut all = expand::own_entries(intent);
+    for registry in &mut all {
+        let Some(host) = registry
+            .matches
+            .value
+            .host()
+            .filter(|_| registry.matches.value.namespace().is_empty())
+        else {
+            continue;
+        };
+        let plain_http = |trust: &Trust| trust.plain_http.as_ref().is_some_and(|plain| plain.value);
+        let trusted = intent
+            .trust_of(host)
+            .is_some_and(|trust| trust.tls != Tls::default() || plain_http(trust));
+        if trusted && registry.upstream.value == Upstream::Allow {
+            let own = Endpoint::new(asked_host(host), registry.upstream.span);
+            registry.endpoints.push(own);
+        }
+    }
+    all
 }
 
 struct Writer<'a> {
@@ -126,7 +153,7 @@ impl Writer<'_> {
         expand::extras(endpoint, "Talos' configuration", losses);
         let base = base.unwrap_or_else(|| endpoint.base.clone());
         let scheme = self.scheme(endpoint, losses);
-        let url = format!("{}://{}", scheme.as_str(), endpoint.host);
+        let url = format!("{}://{}", scheme.as_str(), asked_host(&endpoint.host));
         match base == Base::V2(String::new()) {
             true => (url, false),
             false => (url + &base.path(), true),
@@ -138,7 +165,7 @@ impl Writer<'_> {
         let Some(trust) = self.intent.trust_of(&endpoint.host) else {
             return endpoint.scheme;
         };
-        let has_tls = trust.tls != crate::Tls::default();
+        let has_tls = trust.tls != Tls::default();
         match (endpoint.scheme, &trust.plain_http) {
             (Scheme::Http, _) if has_tls => {
                 losses.add(
@@ -179,11 +206,14 @@ impl Writer<'_> {
                 );
                 continue;
             }
-            configs.entry(asked_host(&scope.host)).or_default().auth = auth(&credential.auth);
+            configs
+                .entry(asked_host(&scope.host).to_owned())
+                .or_default()
+                .auth = auth(&credential.auth);
         }
         for trust in &self.intent.trust {
             if let Subject::Host(host) = &trust.subject.value {
-                let config = configs.entry(asked_host(host)).or_default();
+                let config = configs.entry(asked_host(host).to_owned()).or_default();
                 self.tls(host, trust, config, losses);
             }
         }
@@ -226,14 +256,6 @@ impl Writer<'_> {
             );
         }
         found
-    }
-}
-
-/// The host that is asked: Talos looks credentials up by it.
-fn asked_host(host: &str) -> String {
-    match host {
-        crate::intent::DOCKER_HUB => crate::intent::DOCKER_HUB_ENDPOINT.to_owned(),
-        host => host.to_owned(),
     }
 }
 

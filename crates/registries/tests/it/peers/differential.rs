@@ -160,6 +160,9 @@ impl Bench {
         for verdict in wrong.iter().take(SHOWN) {
             println!("{}", self.shown(verdict));
         }
+        for verdict in wrong.iter().skip(SHOWN) {
+            println!("{}", verdict.summary());
+        }
         let indices: Vec<_> = wrong.iter().map(|verdict| verdict.case.index).collect();
         assert!(wrong.is_empty(), "seed {}: these cases differ: {indices:?}", self.seed);
     }
@@ -195,5 +198,19 @@ impl Verdict {
     fn agrees(&self) -> bool {
         self.told.requests == self.happened.requests
             && self.told.error.is_none() == self.happened.error.is_none()
+    }
+
+    /// One line: where the two part.
+    fn summary(&self) -> String {
+        let (told, happened) = (&self.told.requests, &self.happened.requests);
+        let at = told.iter().zip(happened).take_while(|(a, b)| a == b).count();
+        let error = self.happened.error.as_ref().map(|error| &error.message);
+        format!(
+            "case {}: request {at}: {:?}, really {:?}; error: {:?}, really {error:?}",
+            self.case.index,
+            told.get(at),
+            happened.get(at),
+            self.told.error
+        )
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn setup(case: &Case, release: Release, certs: &Path, pki: &Path) -> 
         root.dirs.insert(dir.name.clone(), HostDir { hosts_toml, files });
     }
     setup.roots.push(root);
-    for material in [Material::Junk, Material::Missing] {
+    for material in [Material::Junk, Material::Missing, Material::Cert] {
         let path = material.within(pki).to_str().unwrap().to_owned();
         setup.files.insert(path, state(material));
     }
@@ -68,6 +68,7 @@ fn state(material: Material) -> FileState {
     match material {
         Material::Junk => FileState::NoPem,
         Material::Missing => FileState::Missing,
+        Material::Cert => FileState::NoKey,
         _ => FileState::Fine,
     }
 }

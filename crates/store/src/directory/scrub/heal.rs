@@ -100,7 +100,7 @@ async fn take_over(store: &DirectoryStore, content: Content, digest: &Digest) ->
         })
         .await?;
     let progress = Arc::new(Progress::default());
-    let sink = FileSink::new(file.clone(), 0..0, Arc::clone(&progress));
+    let sink = FileSink::new(file.clone(), 0..0, progress.begin(0));
     let mut hash = store.hash.stream_into(digest.algorithm(), Box::new(sink));
     let mut bytes = content.into_stream();
     while let Some(piece) = bytes.next().await {

@@ -1,0 +1,9 @@
+//! The formats of other runtimes: what is read, what is written, and that nothing is lost in silence.
+
+mod generated;
+mod losses;
+mod oracle;
+mod peers;
+mod readers;
+mod round_trips;
+mod support;
