@@ -3,6 +3,9 @@
 mod peers;
 mod hosts_against_go;
 mod runtimes;
+mod containerd_config;
+mod hosts_against_go;
+mod hosts_round_trip;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;

@@ -135,7 +135,11 @@ impl Parser<'_> {
     }
 
     fn error(&self, fail: Fail) -> TomlError {
-        let end = (fail.at + fail.length).min(self.text.len());
+        let mut end = (fail.at + fail.length).min(self.text.len());
+        // go-toml counts bytes; a character is shown whole.
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
         TomlError {
             message: fail.message.into(),
             span: Span::new(self.source, fail.at.min(end)..end),
@@ -152,8 +156,8 @@ impl Parser<'_> {
                 Some(b'[') => {
                     let start = self.at;
                     let (key, double) = self.header()?;
-                    self.line_end()?;
                     let at = self.span(start);
+                    self.line_end()?;
                     if !double {
                         document.headers.push(key.clone());
                     }
@@ -403,7 +407,7 @@ impl Parser<'_> {
                     if let Err(fail) = set(&mut table, key, value) {
                         self.twice.get_or_insert(fail);
                     }
-                    after_value = true;
+                    (after_value, comma) = (true, false);
                 }
             }
         }
