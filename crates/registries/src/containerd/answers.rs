@@ -77,6 +77,8 @@ pub enum Answer {
         /// What the token server then says: `Err` with containerd's words for it.
         token: Result<(), String>,
     },
+    /// 401 with `WWW-Authenticate: Bearer` that names no realm.
+    NoRealm,
     /// Nobody listens there.
     Refused,
     /// There is no such host.
@@ -148,7 +150,7 @@ impl Answer {
         match self {
             Self::Status(status) => Some(*status),
             Self::NoDigest => Some(200),
-            Self::Basic | Self::Bearer { .. } => Some(401),
+            Self::Basic | Self::Bearer { .. } | Self::NoRealm => Some(401),
             _ => None,
         }
     }

@@ -146,6 +146,10 @@ impl<'a> Exchange<'a> {
                 }),
                 _ => Ok(false),
             },
+            Answer::NoRealm => Err(Reply::Error {
+                words: "no realm specified for token auth challenge".to_owned(),
+                denied: false,
+            }),
             Answer::Bearer { error, token } => {
                 if let Some(error) = error {
                     if repeated(question) {

@@ -98,7 +98,8 @@ async fn requests(
     counter: Arc<Counter>,
 ) -> io::Result<()> {
     let service = service_fn(|request| answer(request, tls, Arc::clone(&counter)));
-    let served = http1::Builder::new().keep_alive(false)
+    let served = http1::Builder::new()
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     served.map_err(io::Error::other)

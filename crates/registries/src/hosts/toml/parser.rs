@@ -45,9 +45,15 @@ pub(super) type Key = Vec<Spanned<String>>;
 /// Reads a document; never fails as a whole: what stood before the error is there.
 #[must_use]
 pub fn parse(source: SourceId, text: &str, library: GoToml) -> Document {
+    // go-toml v1 passes over a byte order mark; its successor takes it for a key.
+    let mark = if library == GoToml::V1 && text.starts_with('\u{feff}') {
+        3
+    } else {
+        0
+    };
     let mut parser = Parser {
         text,
-        at: 0,
+        at: mark,
         source,
         library,
         depth: 0,

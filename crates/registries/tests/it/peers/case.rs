@@ -90,7 +90,12 @@ impl fmt::Display for Case {
             writeln!(f, "--- {account:?}")?;
         }
         for server in &self.servers {
-            let Server { name, at, security, script } = server;
+            let Server {
+                name,
+                at,
+                security,
+                script,
+            } = server;
             writeln!(f, "--- {name} at {at}, {security:?}")?;
             writeln!(f, "    {:?} {:?}", script.guard, script.tokens)?;
             writeln!(

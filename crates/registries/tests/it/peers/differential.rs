@@ -29,16 +29,24 @@ const ONLY: &str = "LANDFALL_CASE";
 /// How many pulls run beside each other.
 const AT_ONCE: usize = 16;
 /// How many mismatches are shown.
-const SHOWN: usize = 5;
+const SHOWN: usize = 100;
 
 #[test]
 fn debian_asks_as_we_say() {
-    run("peers::differential::debian_asks_as_we_say", node::Release::Debian, Release::V1_6);
+    run(
+        "peers::differential::debian_asks_as_we_say",
+        node::Release::Debian,
+        Release::V1_6,
+    );
 }
 
 #[test]
 fn the_newest_asks_as_we_say() {
-    run("peers::differential::the_newest_asks_as_we_say", node::Release::Newest, Release::V2_4);
+    run(
+        "peers::differential::the_newest_asks_as_we_say",
+        node::Release::Newest,
+        Release::V2_4,
+    );
 }
 
 fn run(test: &str, release: node::Release, model: Release) {
@@ -55,8 +63,13 @@ fn run(test: &str, release: node::Release, model: Release) {
         .filter(|index| only.is_none_or(|only| only == *index))
         .map(|index| generate::case(seed, index, pki_folder.clone()))
         .collect();
-    let names: Vec<_> = cases.iter().flat_map(|case| generate::names(case.index)).collect();
-    let shared = SHARED.iter().map(|(name, address)| ((*name).to_owned(), (*address).to_owned()));
+    let names: Vec<_> = cases
+        .iter()
+        .flat_map(|case| generate::names(case.index))
+        .collect();
+    let shared = SHARED
+        .iter()
+        .map(|(name, address)| ((*name).to_owned(), (*address).to_owned()));
     namespace.hosts(&names.into_iter().chain(shared).collect::<Vec<_>>());
     let node = Node::start(&Options {
         release,
@@ -87,7 +100,11 @@ fn accounts(cases: &[Case]) -> Vec<Account> {
         password: (*password).to_owned(),
         ..Account::default()
     });
-    cases.iter().flat_map(|case| case.accounts.clone()).chain(shared).collect()
+    cases
+        .iter()
+        .flat_map(|case| case.accounts.clone())
+        .chain(shared)
+        .collect()
 }
 
 struct Bench {
@@ -101,7 +118,11 @@ struct Bench {
 
 impl Bench {
     fn try_all(self, cases: Vec<Case>) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let (alone, beside): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.alone);
         let total = alone.len() + beside.len();
         let started = Instant::now();
@@ -154,9 +175,18 @@ impl Bench {
     fn report(&self, mut verdicts: Vec<Verdict>) {
         verdicts.sort_by_key(|verdict| verdict.case.index);
         let wrong: Vec<_> = verdicts.iter().filter(|verdict| !verdict.agrees()).collect();
-        let requests: usize = verdicts.iter().map(|verdict| verdict.happened.requests.len()).sum();
-        let pulled = verdicts.iter().filter(|verdict| verdict.happened.error.is_none()).count();
-        println!("{requests} requests, {pulled} pulls that went well, {} mismatches", wrong.len());
+        let requests: usize = verdicts
+            .iter()
+            .map(|verdict| verdict.happened.requests.len())
+            .sum();
+        let pulled = verdicts
+            .iter()
+            .filter(|verdict| verdict.happened.error.is_none())
+            .count();
+        println!(
+            "{requests} requests, {pulled} pulls that went well, {} mismatches",
+            wrong.len()
+        );
         for verdict in wrong.iter().take(SHOWN) {
             println!("{}", self.shown(verdict));
         }
@@ -164,7 +194,11 @@ impl Bench {
             println!("{}", verdict.summary());
         }
         let indices: Vec<_> = wrong.iter().map(|verdict| verdict.case.index).collect();
-        assert!(wrong.is_empty(), "seed {}: these cases differ: {indices:?}", self.seed);
+        assert!(
+            wrong.is_empty(),
+            "seed {}: these cases differ: {indices:?}",
+            self.seed
+        );
     }
 
     fn shown(&self, verdict: &Verdict) -> String {

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use landfall_diag::{SourceId, Span, Spanned};
 use landfall_oci::{Digest, Reference};
 use landfall_registries::containerd::{
-    Answer, Answers, Authorization, Containerd, Credential, FileState, Flavour, Object, Release, Request, Setup,
+    Answer, Answers, Authorization, Containerd, Credential, FileState, Flavour, Object, Release, Request,
+    Setup,
 };
 use landfall_registries::hosts::{CertsD, HostDir, HostsFile, NOWHERE};
 use landfall_registries::{Auth, Presented, TlsUse};
@@ -60,7 +61,13 @@ pub(crate) fn setup(case: &Case, release: Release, certs: &Path, pki: &Path) -> 
         password: (*password).to_owned(),
         ..Account::default()
     });
-    setup.credentials = case.accounts.iter().cloned().chain(shared).map(credential).collect();
+    setup.credentials = case
+        .accounts
+        .iter()
+        .cloned()
+        .chain(shared)
+        .map(credential)
+        .collect();
     setup
 }
 
@@ -74,7 +81,8 @@ fn state(material: Material) -> FileState {
 }
 
 fn credential(account: Account) -> Credential {
-    let plain = |text: &str| Some(Spanned::new(text.to_owned(), NOWHERE)).filter(|text| !text.value.is_empty());
+    let plain =
+        |text: &str| Some(Spanned::new(text.to_owned(), NOWHERE)).filter(|text| !text.value.is_empty());
     let secret = |text: &str| plain(text).map(|text| text.map(Into::into));
     Credential {
         key: Spanned::new(account.host.clone(), NOWHERE),
@@ -95,20 +103,38 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
         case,
         pki,
         names: names(case),
-        desks: case.servers.iter().map(|server| (server.at, Desk::new(server.script.clone()))).collect(),
+        desks: case
+            .servers
+            .iter()
+            .map(|server| (server.at, Desk::new(server.script.clone())))
+            .collect(),
         lines: Vec::new(),
     };
     let trace = containerd.simulate(&reference, &mut world);
     let mut told = Told {
         story: trace.requests.iter().map(ToString::to_string).collect(),
-        error: trace.resolve_error.map(|words| format!("failed to resolve reference {:?}: {words}", full(&reference))),
+        error: trace
+            .resolve_error
+            .map(|words| format!("failed to resolve reference {:?}: {words}", full(&reference))),
         ..Told::default()
     };
-    if trace.resolved {
-        let by_blob = trace.requests.last().is_some_and(|sent| sent.request.url.contains("/blobs/"));
+    // Older releases take the page of an error for the manifest; ours are empty.
+    let page = trace
+        .requests
+        .last()
+        .and_then(|sent| sent.answer.status())
+        .filter(|status| *status >= 400);
+    if trace.resolved && page.is_some() {
+        told.error = Some("unable to fetch descriptor of size zero".to_owned());
+    } else if trace.resolved {
+        let by_blob = trace
+            .requests
+            .last()
+            .is_some_and(|sent| sent.request.url.contains("/blobs/"));
         let fetched = containerd.fetch(&reference, &objects(image, by_blob), &mut world);
         told.story.push("fetch:".to_owned());
-        told.story.extend(fetched.requests.iter().map(ToString::to_string));
+        told.story
+            .extend(fetched.requests.iter().map(ToString::to_string));
         told.error = fetched.resolve_error;
     }
     told.story.extend(told.error.clone());
@@ -130,16 +156,25 @@ fn objects(image: &Tiny, by_blob: bool) -> Vec<Object> {
         digest: image.digest,
         manifest: !by_blob,
     };
-    let blob = |digest: Digest| Object { digest, manifest: false };
+    let blob = |digest: Digest| Object {
+        digest,
+        manifest: false,
+    };
     let children = image.blobs_in_order();
-    std::iter::once(root).chain(children.into_iter().filter(|_| !by_blob).map(blob)).collect()
+    std::iter::once(root)
+        .chain(children.into_iter().filter(|_| !by_blob).map(blob))
+        .collect()
 }
 
 fn names(case: &Case) -> HashMap<String, IpAddr> {
     let own = super::generate::names(case.index);
     let shared = SHARED.map(|(name, address)| (name.to_owned(), address.to_owned()));
-    let all = own.into_iter().chain(shared).chain([("localhost".to_owned(), "127.0.0.1".to_owned())]);
-    all.map(|(name, address)| (name, address.parse().unwrap())).collect()
+    let all = own
+        .into_iter()
+        .chain(shared)
+        .chain([("localhost".to_owned(), "127.0.0.1".to_owned())]);
+    all.map(|(name, address)| (name, address.parse().unwrap()))
+        .collect()
 }
 
 struct World<'a> {
@@ -169,7 +204,8 @@ impl World<'_> {
     /// Whether the two shake hands.
     fn handshake(&self, server: &Server, tls: &TlsUse) -> bool {
         let known = Material::KnownCa.within(self.pki);
-        let knows = |path: &String| Path::new(path) == known || path.ends_with("/near.pem") || self.is_known(path);
+        let knows =
+            |path: &String| Path::new(path) == known || path.ends_with("/near.pem") || self.is_known(path);
         let trusted = tls.skip_verify
             || match server.security {
                 Security::Known => tls.ca.iter().any(knows),
@@ -181,7 +217,11 @@ impl World<'_> {
 
     /// A file of the directory that holds the known authority.
     fn is_known(&self, path: &str) -> bool {
-        let mut files = self.case.dirs.iter().flat_map(|dir| dir.files.iter().map(move |file| (dir, file)));
+        let mut files = self
+            .case
+            .dirs
+            .iter()
+            .flat_map(|dir| dir.files.iter().map(move |file| (dir, file)));
         files.any(|(dir, (name, material))| {
             *material == Material::KnownCa && path.ends_with(&format!("/{}/{name}", dir.name))
         })
@@ -193,9 +233,10 @@ impl World<'_> {
             Authorization::Bearer if tokens.useless => Some("Bearer bad-token".to_owned()),
             Authorization::Bearer => Some("Bearer good-token".to_owned()),
             Authorization::Basic => match &request.presented {
-                Presented::Basic { username, password } => {
-                    Some(format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.expose()))))
-                }
+                Presented::Basic { username, password } => Some(format!(
+                    "Basic {}",
+                    STANDARD.encode(format!("{username}:{}", password.expose()))
+                )),
                 other => panic!("{other:?} as Basic"),
             },
         }
@@ -203,13 +244,24 @@ impl World<'_> {
 
     /// A registry's answer in the simulation's words.
     fn read(&self, reply: &Reply, request: &Request, server: &Server) -> Answer {
-        let header = |name: &'static str| reply.headers.iter().filter(move |(key, _)| *key == name).map(|(_, text)| text);
+        let header = |name: &'static str| {
+            reply
+                .headers
+                .iter()
+                .filter(move |(key, _)| *key == name)
+                .map(|(_, text)| text)
+        };
         match reply.status {
             200 if header("docker-content-digest").next().is_none() => Answer::NoDigest,
             401 => {
                 let challenges: Vec<&String> = header("www-authenticate").collect();
                 if let Some(bearer) = challenges.iter().find(|text| text.starts_with("Bearer")) {
-                    let error = bearer.split_once(r#"error=""#).map(|(_, rest)| rest.trim_end_matches('"').to_owned());
+                    if !bearer.contains("realm=") {
+                        return Answer::NoRealm;
+                    }
+                    let error = bearer
+                        .split_once(r#"error=""#)
+                        .map(|(_, rest)| rest.trim_end_matches('"').to_owned());
                     return Answer::Bearer {
                         error,
                         token: token(bearer, &server.script.tokens, &request.presented),
@@ -248,8 +300,14 @@ impl Answers for World<'_> {
         let path = after.find('/').map_or("/", |at| &after[at..]);
         let path = path.split('?').next().unwrap_or_default();
         let authorization = self.authorization(request, &server.script.tokens);
-        let kind = authorization.as_deref().unwrap_or("-").split(' ').next().unwrap_or_default();
-        self.lines.push(format!("{} {} {kind}", request.method.as_str(), request.url));
+        let kind = authorization
+            .as_deref()
+            .unwrap_or("-")
+            .split(' ')
+            .next()
+            .unwrap_or_default();
+        self.lines
+            .push(format!("{} {} {kind}", request.method.as_str(), request.url));
         let ask = Ask {
             method: request.method.as_str(),
             path,
@@ -264,33 +322,53 @@ impl Answers for World<'_> {
 
     fn speaks_tls(&mut self, host: &str) -> bool {
         let at = self.place(host, 443);
-        at.and_then(|at| self.server(at)).is_none_or(|server| server.security != Security::Plain)
+        at.and_then(|at| self.server(at))
+            .is_none_or(|server| server.security != Security::Plain)
     }
 }
 
 /// How the token server takes to us.
 fn token(challenge: &str, tokens: &Tokens, presented: &Presented) -> Result<(), String> {
-    let realm = challenge.split_once(r#"realm=""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
+    let realm = challenge
+        .split_once(r#"realm=""#)
+        .and_then(|(_, rest)| rest.split('"').next())
+        .unwrap_or_default();
     if realm.is_empty() || realm.contains("nowhere.invalid") {
         return Err("no token".to_owned());
     }
     let right = |user: &str, password: &str| {
-        tokens.account.as_ref().is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
+        tokens
+            .account
+            .as_ref()
+            .is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
     };
     let got = |status: u16, ok: bool| if status == 200 && !ok { 401 } else { status };
     let (user, post, get) = match presented {
-        Presented::Anonymous | Presented::Broken(_) => (false, None, got(tokens.get, tokens.account.is_none())),
+        Presented::Anonymous | Presented::Broken(_) => {
+            (false, None, got(tokens.get, tokens.account.is_none()))
+        }
         Presented::Basic { username, password } => {
             let password = password.expose();
             let ok = right(username, password);
             let post = (!password.is_empty()).then(|| got(tokens.post, ok));
             let anonymous = password.is_empty() && tokens.account.is_none();
-            (true, post, got(tokens.get, anonymous || !password.is_empty() && ok))
+            (
+                true,
+                post,
+                got(tokens.get, anonymous || !password.is_empty() && ok),
+            )
         }
         Presented::IdentityToken(token) => {
-            let ok = tokens.account.as_ref().is_none_or(|(_, password)| password == token.expose());
+            let ok = tokens
+                .account
+                .as_ref()
+                .is_none_or(|(_, password)| password == token.expose());
             // By GET the token stands as the password of nobody.
-            (false, Some(got(tokens.post, ok)), got(tokens.get, right("", token.expose())))
+            (
+                false,
+                Some(got(tokens.post, ok)),
+                got(tokens.get, right("", token.expose())),
+            )
         }
     };
     let status = match post {
@@ -299,5 +377,9 @@ fn token(challenge: &str, tokens: &Tokens, presented: &Presented) -> Result<(), 
         Some(404 | 401 | 400) => get,
         Some(status) => status,
     };
-    if status == 200 { Ok(()) } else { Err("no token".to_owned()) }
+    if status == 200 {
+        Ok(())
+    } else {
+        Err("no token".to_owned())
+    }
 }

@@ -70,7 +70,12 @@ fn line(seen: &Seen) -> Option<String> {
             ..
         } => {
             let scheme = if *tls { "https" } else { "http" };
-            let kind = authorization.as_deref().unwrap_or("-").split(' ').next().unwrap_or_default();
+            let kind = authorization
+                .as_deref()
+                .unwrap_or("-")
+                .split(' ')
+                .next()
+                .unwrap_or_default();
             Some(format!("{method} {scheme}://{host}{target} {kind}"))
         }
         What::PlainToTls => Some(plain_to_tls(seen.to)),

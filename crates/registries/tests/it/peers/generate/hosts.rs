@@ -81,13 +81,22 @@ impl Generator {
             _ => "https://",
         };
         let path = self.pick(&[
-            "", "", "", "", "", "/", "/v2", "/v2", "/v2", "/v2/", "/us", "/us/v2", "/v2/us", "/a/b/", "/v2/../x",
-            "/v2?x=y", "/%7Euser", "/v2#part",
+            "", "", "", "", "", "/", "/v2", "/v2", "/v2", "/v2/", "/us", "/us/v2", "/v2/us", "/a/b/",
+            "/v2/../x", "/v2?x=y", "/%7Euser", "/v2#part",
         ]);
         let host = &place.host;
         match self.random.below(40) {
             0 => format!("{scheme}user:pass@{host}{path}"),
-            1 => self.pick(&["https://", "http:///v2", "https://[bad", "https://a b/v2", "/v2", "httpbin.test"]).to_owned(),
+            1 => self
+                .pick(&[
+                    "https://",
+                    "http:///v2",
+                    "https://[bad",
+                    "https://a b/v2",
+                    "/v2",
+                    "httpbin.test",
+                ])
+                .to_owned(),
             _ => format!("{scheme}{host}{path}"),
         }
     }
@@ -104,13 +113,21 @@ impl Generator {
                 16 => "[]",
                 17 => r#"["resolve", "pull", "pull"]"#,
                 18 => r#"["pull", "resolve", "referrers"]"#,
-                _ => self.pick(&[r#"["PULL"]"#, r#"["pull", "fly"]"#, r#""pull""#, r#"["pull", "resolve"]"#]),
+                _ => self.pick(&[
+                    r#"["PULL"]"#,
+                    r#"["pull", "fly"]"#,
+                    r#""pull""#,
+                    r#"["pull", "resolve"]"#,
+                ]),
             };
             lines.push(format!("capabilities = {list}"));
         }
         self.tls(place, &mut lines);
         if self.chance(20) {
-            lines.push(format!("override_path = {}", self.pick(&["true", "true", "true", "false", "\"yes\""])));
+            lines.push(format!(
+                "override_path = {}",
+                self.pick(&["true", "true", "true", "false", "\"yes\""])
+            ));
         }
         if self.chance(6) {
             let line = self.pick(&[
@@ -138,7 +155,8 @@ impl Generator {
 
     /// Certificates: mostly those that the server behind it needs.
     fn tls(&mut self, place: &Place, lines: &mut Vec<String>) {
-        let path = |generator: &Self, material: Material| material.within(&generator.pki).display().to_string();
+        let path =
+            |generator: &Self, material: Material| material.within(&generator.pki).display().to_string();
         let wants_ca = if place.security == Security::Known { 75 } else { 5 };
         if self.chance(wants_ca) {
             let known = path(self, Material::KnownCa);
@@ -164,14 +182,25 @@ impl Generator {
                 _ => format!("client = [[{cert:?}, {key:?}, {key:?}]]"),
             });
         }
-        let wants_skip = if place.security == Security::SelfSigned { 70 } else { 6 };
+        let wants_skip = if place.security == Security::SelfSigned {
+            70
+        } else {
+            6
+        };
         if self.chance(wants_skip) {
-            lines.push(format!("skip_verify = {}", self.pick(&["true", "true", "true", "false"])));
+            lines.push(format!(
+                "skip_verify = {}",
+                self.pick(&["true", "true", "true", "false"])
+            ));
         }
     }
 
     fn rarely(&self) -> Material {
-        if self.index % 2 == 0 { Material::Missing } else { Material::Junk }
+        if self.index % 2 == 0 {
+            Material::Missing
+        } else {
+            Material::Junk
+        }
     }
 
     /// One small fault somewhere.

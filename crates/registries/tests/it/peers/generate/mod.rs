@@ -53,7 +53,12 @@ pub(crate) fn case(seed: u64, index: usize, pki: PathBuf) -> Case {
 /// The names of a case, for `/etc/hosts`.
 pub(crate) fn names(index: usize) -> Vec<(String, String)> {
     let own = (format!("c{index}.test"), address(index, 0).to_string());
-    let others = (1..16).map(|number| (format!("e{number}.c{index}.test"), address(index, number).to_string()));
+    let others = (1..16).map(|number| {
+        (
+            format!("e{number}.c{index}.test"),
+            address(index, number).to_string(),
+        )
+    });
     std::iter::once(own).chain(others).collect()
 }
 
@@ -65,8 +70,10 @@ pub(crate) const SHARED: [(&str, &str); 3] = [
 ];
 
 /// Credentials that all cases share: those of registry-1.docker.io count, the other does not.
-pub(crate) const SHARED_ACCOUNTS: [(&str, &str, &str); 2] =
-    [("registry-1.docker.io", "admin", "Harbor12345"), ("docker.io", "nobody", "nothing")];
+pub(crate) const SHARED_ACCOUNTS: [(&str, &str, &str); 2] = [
+    ("registry-1.docker.io", "admin", "Harbor12345"),
+    ("docker.io", "nobody", "nothing"),
+];
 
 /// Sixteen addresses for each case.
 fn address(index: usize, number: usize) -> Ipv4Addr {
@@ -159,11 +166,20 @@ impl Generator {
             5 => Some(443),
             _ => Some(5000 + u16::try_from(number).unwrap()),
         };
-        let shown = if self.chance(30) { ip.to_string() } else { name.clone() };
+        let shown = if self.chance(30) {
+            ip.to_string()
+        } else {
+            name.clone()
+        };
         let host = port.map_or(shown.clone(), |port| format!("{shown}:{port}"));
         let port = port.unwrap_or(if security == Security::Plain { 80 } else { 443 });
         let exists = !self.chance(8);
-        self.serve(&host, &name, exists.then(|| SocketAddr::new(ip.into(), port)), security)
+        self.serve(
+            &host,
+            &name,
+            exists.then(|| SocketAddr::new(ip.into(), port)),
+            security,
+        )
     }
 
     fn serve(&mut self, host: &str, name: &str, at: Option<SocketAddr>, security: Security) -> Place {
@@ -239,24 +255,41 @@ impl Generator {
             }
             names.push("_default".to_owned());
         }
-        names.into_iter().enumerate().map(|(nth, name)| self.dir(name, registry, nth)).collect()
+        names
+            .into_iter()
+            .enumerate()
+            .map(|(nth, name)| self.dir(name, registry, nth))
+            .collect()
     }
 
     fn dir(&mut self, name: String, registry: &Place, nth: usize) -> Dir {
         let hosts_toml = (!self.chance(8)).then(|| self.hosts_toml(registry, nth));
         let mut files = Vec::new();
         if hosts_toml.is_none() || self.chance(5) {
-            let ca = self.pick(&[Material::KnownCa, Material::KnownCa, Material::OtherCa, Material::Junk]);
+            let ca = self.pick(&[
+                Material::KnownCa,
+                Material::KnownCa,
+                Material::OtherCa,
+                Material::Junk,
+            ]);
             let choices = [
                 ("ca.crt", ca),
                 ("client.cert", Material::Cert),
                 ("client.key", Material::Key),
                 ("notes.txt", Material::Junk),
             ];
-            files.extend(choices.into_iter().filter(|_| self.random.below(2) == 0).map(|(n, m)| (n.to_owned(), m)));
+            files.extend(
+                choices
+                    .into_iter()
+                    .filter(|_| self.random.below(2) == 0)
+                    .map(|(n, m)| (n.to_owned(), m)),
+            );
         }
         // Named relative to the directory by some.
-        if hosts_toml.as_ref().is_some_and(|text| text.contains("\"near.pem\"")) {
+        if hosts_toml
+            .as_ref()
+            .is_some_and(|text| text.contains("\"near.pem\""))
+        {
             files.push(("near.pem".to_owned(), Material::KnownCa));
         }
         Dir {

@@ -14,7 +14,11 @@ impl Generator {
         if guard != Guard::Open || self.chance(10) {
             self.account(&place.host);
         }
-        let image = if self.chance(75) { Some(self.image.clone()) } else { None };
+        let image = if self.chance(75) {
+            Some(self.image.clone())
+        } else {
+            None
+        };
         Script {
             guard,
             tokens: self.tokens(),
@@ -27,7 +31,11 @@ impl Generator {
     }
 
     fn guard(&mut self, place: &Place) -> Guard {
-        let scheme = if place.security == Security::Plain { "http" } else { "https" };
+        let scheme = if place.security == Security::Plain {
+            "http"
+        } else {
+            "https"
+        };
         match self.random.below(20) {
             0..=11 => Guard::Open,
             12..=14 => Guard::Basic {
@@ -59,7 +67,10 @@ impl Generator {
                     [].as_slice(),
                     &["Negotiate"],
                     &[r#"Digest realm="x""#],
-                    &[r#"Basic realm="x""#, r#"Bearer realm="http://nowhere.invalid/token""#],
+                    &[
+                        r#"Basic realm="x""#,
+                        r#"Bearer realm="http://nowhere.invalid/token""#,
+                    ],
                     &["Basic"],
                     &["Bearer"],
                 ]);
@@ -72,7 +83,9 @@ impl Generator {
         Tokens {
             post: self.pick(&[200, 200, 200, 405, 404, 401, 400, 403, 500]),
             get: self.pick(&[200, 200, 200, 200, 200, 401, 403, 404, 500]),
-            account: self.chance(50).then(|| ("admin".to_owned(), "Harbor12345".to_owned())),
+            account: self
+                .chance(50)
+                .then(|| ("admin".to_owned(), "Harbor12345".to_owned())),
             useless: self.chance(8),
         }
     }
@@ -85,13 +98,18 @@ impl Generator {
 
     fn reaction(&mut self, good: u64) -> Reaction {
         if self.chance(good) {
-            return if self.chance(8) { Reaction::NoDigest } else { Reaction::Serve };
+            return if self.chance(8) {
+                Reaction::NoDigest
+            } else {
+                Reaction::Serve
+            };
         }
         match self.random.below(16) {
             0..=4 => Reaction::Status(404),
             5 => Reaction::Hangup,
             _ => Reaction::Status(self.pick(&[
-                403, 403, 401, 400, 405, 406, 408, 410, 418, 429, 500, 500, 501, 502, 503, 503, 504, 300, 304, 307,
+                403, 403, 401, 400, 405, 406, 408, 410, 418, 429, 500, 500, 501, 502, 503, 503, 504, 300,
+                304, 307,
             ])),
         }
     }
@@ -112,7 +130,11 @@ impl Generator {
             6 | 7 => account.auth = STANDARD.encode(format!("admin:{password}")),
             8 => account.identity_token = password.to_owned(),
             9 => account.username = "admin".to_owned(),
-            10 => account.auth = self.pick(&["%%%", "YWRtaW4=", "YWRtaW46", "OnNlY3JldA=="]).to_owned(),
+            10 => {
+                account.auth = self
+                    .pick(&["%%%", "YWRtaW4=", "YWRtaW46", "OnNlY3JldA=="])
+                    .to_owned()
+            }
             _ => {
                 account.identity_token = "refresh".to_owned();
                 account.auth = STANDARD.encode(format!("admin:{password}"));
