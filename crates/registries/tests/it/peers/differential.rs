@@ -20,6 +20,7 @@ use super::generate::{self, SHARED, SHARED_ACCOUNTS};
 use super::oracle::{self, Told};
 use super::pki::Pki;
 use super::real::{self, Happened};
+use super::words;
 
 /// How many cases, and from which seed; others by these variables.
 const COUNT: (&str, usize) = ("LANDFALL_CASES", 2000);
@@ -230,8 +231,18 @@ struct Verdict {
 
 impl Verdict {
     fn agrees(&self) -> bool {
-        self.told.requests == self.happened.requests
-            && self.told.error.is_none() == self.happened.error.is_none()
+        self.told.requests == self.happened.requests && self.same_words()
+    }
+
+    /// Whether the error is the one that we tell, as far as it is in our words.
+    fn same_words(&self) -> bool {
+        match (&self.told.error, &self.happened.error) {
+            (None, None) => true,
+            (Some(told), Some(happened)) => {
+                oracle::is_vague(told) || words::expected(told) == words::real(&happened.message)
+            }
+            _ => false,
+        }
     }
 
     /// One line: where the two part.

@@ -118,14 +118,15 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
             .map(|words| format!("failed to resolve reference {:?}: {words}", full(&reference))),
         ..Told::default()
     };
-    // Older releases take the page of an error for the manifest; ours are empty.
+    // Some errors' pages are taken for the manifest; ours are empty.
     let page = trace
         .requests
         .last()
         .and_then(|sent| sent.answer.status())
-        .filter(|status| *status >= 400);
+        .filter(|status| *status >= 300);
     if trace.resolved && page.is_some() {
-        told.error = Some("unable to fetch descriptor of size zero".to_owned());
+        told.error = Some("unable to fetch descriptor (sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855) \
+                           which reports content size of zero: invalid argument".to_owned());
     } else if trace.resolved {
         let by_blob = trace
             .requests
@@ -140,6 +141,11 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
     told.story.extend(told.error.clone());
     told.requests = world.lines;
     told
+}
+
+/// Whether an error holds words that the world would have had to say: of certificates, sockets, token servers.
+pub(crate) fn is_vague(error: &str) -> bool {
+    ["no token", "x509", "no TLS", "dial tcp"].iter().any(|part| error.contains(part))
 }
 
 /// The reference as containerd shows it.
