@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use landfall_net::client::Transport;
 use landfall_oci::{Registry, Repository};
 
-use crate::exchange::{Exchange, basic_header, bearer_header};
+use crate::exchange::{Exchange, Manner, basic_header, bearer_header};
 use crate::realm::{Realm, Realms};
 use crate::tokens::{Key, Tokens};
 use crate::{AuthError, Challenge, Credential, Found, Keyring, ScopeSet, TokenOptions};
@@ -136,7 +136,7 @@ impl Authorizer {
             ) => {
                 let realm = Realm::check(
                     &self.realms,
-                    registry,
+                    registry.as_str(),
                     &answered_by,
                     &realm,
                     service,
@@ -159,10 +159,11 @@ impl Authorizer {
         let fetch = async |scopes: &ScopeSet| {
             let exchange = Exchange {
                 transport: &self.inner.transport,
-                registry: &key.registry,
+                registry: key.registry.as_str(),
                 realm,
                 found,
                 scopes,
+                manner: Manner::Ours,
             };
             let get_first = lock(&self.inner.without_form).contains(&realm.url);
             let issued = exchange.run(get_first).await?;
@@ -202,7 +203,7 @@ impl Authorizer {
         if let Some((realm, service, scope, error)) = bearer {
             Realm::check(
                 &self.realms,
-                registry,
+                registry.as_str(),
                 answered_by,
                 realm,
                 service.clone(),

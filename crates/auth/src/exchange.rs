@@ -8,15 +8,12 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode, Uri};
 use landfall_net::client::{Request, RequestBody, Response, ShownUrl, Transport};
-use landfall_oci::Registry;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::realm::Realm;
 use crate::{AuthError, Credential, Found, ScopeSet, Secret};
 
-/// Who we say we are to token servers.
-const CLIENT_ID: &str = "landfall";
 /// Tokens are a few KiB; some carry long lists of rights.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Everything but what needs no encoding in a form or query (RFC 3986, 2.3).
@@ -26,32 +23,54 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// Whose way of talking to a token server is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Ours: the GET is tried whatever the form was refused with.
+    #[default]
+    Ours,
+    /// containerd's, to see what it would see: its name, and the GET only where it tries it.
+    Containerd,
+}
+
 /// One exchange of a credential for a token.
-pub(crate) struct Exchange<'a> {
-    pub(crate) transport: &'a Transport,
-    pub(crate) registry: &'a Registry,
-    pub(crate) realm: &'a Realm,
-    pub(crate) found: &'a Found,
-    pub(crate) scopes: &'a ScopeSet,
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// What it is asked over.
+    pub transport: &'a Transport,
+    /// The registry, for messages.
+    pub registry: &'a str,
+    /// The token server.
+    pub realm: &'a Realm,
+    /// What is shown to it.
+    pub found: &'a Found,
+    /// What the token is for.
+    pub scopes: &'a ScopeSet,
+    /// How it is talked to.
+    pub manner: Manner,
 }
 
 /// A token that was issued.
 #[derive(Debug)]
-pub(crate) struct Issued {
-    pub(crate) token: Secret,
-    pub(crate) lifetime: Option<Duration>,
+pub struct Issued {
+    /// The token.
+    pub token: Secret,
+    /// How long it says to live.
+    pub lifetime: Option<Duration>,
     /// The server knows only the older way.
-    pub(crate) by_get: bool,
+    pub by_get: bool,
 }
 
 /// `Basic` and the encoded pair. Marked as sensitive, so that no debug output shows it.
-pub(crate) fn basic_header(username: &str, password: &Secret) -> Option<HeaderValue> {
+#[must_use]
+pub fn basic_header(username: &str, password: &Secret) -> Option<HeaderValue> {
     let pair = STANDARD.encode(format!("{username}:{}", password.expose()));
     sensitive(&format!("Basic {pair}"))
 }
 
 /// `Bearer` and the token. `None` when the token holds what no header may.
-pub(crate) fn bearer_header(token: &Secret) -> Option<HeaderValue> {
+#[must_use]
+pub fn bearer_header(token: &Secret) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {}", token.expose()))
 }
 
@@ -63,7 +82,10 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
 
 impl Exchange<'_> {
     /// Gets a token. `get_first`: the server is known not to have the OAuth2 form.
-    pub(crate) async fn run(&self, get_first: bool) -> Result<Issued, AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError`]: the way to the token server, its refusal, or a useless answer.
+    pub async fn run(&self, get_first: bool) -> Result<Issued, AuthError> {
         let grant = match &self.found.credential {
             Credential::Basic { username, password } if !get_first => form(&[
                 ("grant_type", "password"),
@@ -76,17 +98,29 @@ impl Exchange<'_> {
             _ => return self.finish(self.get().await?, true).await,
         };
         let answer = self.post(&grant).await?;
-        let has_fallback = matches!(self.found.credential, Credential::Basic { .. });
-        // 404 GCR, 401 Artifactory, 400 ACR, 405 Quay and Harbor: none of them says anything about the password.
-        if has_fallback && matches!(answer.status().as_u16(), 400 | 401 | 403 | 404 | 405) {
+        if self.falls_back(answer.status()) {
             answer.discard().await;
             return self.finish(self.get().await?, true).await;
         }
         self.finish(answer, false).await
     }
 
+    /// 404 GCR, 401 Artifactory, 400 ACR, 405 Quay and Harbor: none of them says anything about the password.
+    fn falls_back(&self, status: StatusCode) -> bool {
+        let has_user = matches!(self.found.credential, Credential::Basic { .. });
+        match (self.manner, status.as_u16()) {
+            (Manner::Ours, 400 | 401 | 403 | 404 | 405) | (Manner::Containerd, 405) => has_user,
+            (Manner::Containerd, 400 | 401 | 404) => true,
+            _ => false,
+        }
+    }
+
     async fn post(&self, grant: &str) -> Result<Response, AuthError> {
-        let mut fields = vec![("client_id", CLIENT_ID)];
+        let client = match self.manner {
+            Manner::Ours => "landfall",
+            Manner::Containerd => "containerd-client",
+        };
+        let mut fields = vec![("client_id", client)];
         fields.extend(self.realm.service.as_deref().map(|service| ("service", service)));
         let scope = self.scopes.to_string();
         if !scope.is_empty() {
@@ -112,7 +146,13 @@ impl Exchange<'_> {
         let url = with_query(&self.realm.url, &form(&fields))
             .ok_or_else(|| self.bad("its URL is too long".into()))?;
         let mut request = Request::new(Method::GET, url);
-        if let Credential::Basic { username, password } = &self.found.credential {
+        let pair = match &self.found.credential {
+            Credential::Basic { username, password } => Some((username.as_str(), password)),
+            // containerd shows a refresh token as the password of nobody.
+            Credential::IdentityToken { token } => Some(("", token)),
+            Credential::Anonymous | Credential::RegistryToken { .. } => None,
+        };
+        if let Some((username, password)) = pair {
             let header = basic_header(username, password);
             let header = header.ok_or_else(|| self.bad("the password cannot be sent in a header".into()))?;
             request = request.header(AUTHORIZATION, header);

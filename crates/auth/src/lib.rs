@@ -22,8 +22,9 @@ pub use challenge::Challenge;
 pub use credential::{Credential, Found};
 pub use environment::Environment;
 pub use error::AuthError;
+pub use exchange::{Exchange, Issued, Manner, basic_header, bearer_header};
 pub use keyring::Keyring;
-pub use realm::Realms;
+pub use realm::{Realm, Realms};
 pub use scope::{Action, ScopeSet};
 pub use tokens::TokenOptions;
 

@@ -5,7 +5,6 @@
 //! then a password goes without TLS only to the registry's own host.
 
 use http::Uri;
-use landfall_oci::Registry;
 
 use crate::{AuthError, Credential};
 
@@ -46,16 +45,25 @@ impl Realms {
 
 /// A token server that was found acceptable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Realm {
+pub struct Realm {
     pub(crate) url: Uri,
     pub(crate) service: Option<String>,
 }
 
 impl Realm {
+    /// The token server's URL.
+    #[must_use]
+    pub fn url(&self) -> &Uri {
+        &self.url
+    }
+
     /// Checks the realm of a challenge that `answered_by` (a URL of the registry) gave.
-    pub(crate) fn check(
+    ///
+    /// # Errors
+    /// [`AuthError::RealmRefused`].
+    pub fn check(
         realms: &Realms,
-        registry: &Registry,
+        registry: &str,
         answered_by: &Uri,
         realm: &str,
         service: Option<String>,
@@ -112,18 +120,18 @@ mod tests {
     use crate::Secret;
 
     fn check(from: &'static str, realm: &str, credential: &Credential) -> bool {
-        let registry = "reg.example".parse().unwrap();
+        let registry = "reg.example";
         let from = Uri::from_static(from);
-        Realm::check(&Realms::Anywhere, &registry, &from, realm, None, credential).is_ok()
+        Realm::check(&Realms::Anywhere, registry, &from, realm, None, credential).is_ok()
     }
 
     #[test]
     fn realms_can_be_bound_to_their_registry() {
-        let registry = "reg.example".parse().unwrap();
+        let registry = "reg.example";
         let check = |from: &'static str, realm: &str, also: &[&str]| {
             let realms = Realms::Known(also.iter().map(|host| (*host).to_owned()).collect());
             let from = Uri::from_static(from);
-            Realm::check(&realms, &registry, &from, realm, None, &Credential::Anonymous).is_ok()
+            Realm::check(&realms, registry, &from, realm, None, &Credential::Anonymous).is_ok()
         };
         let home = "https://reg.example/v2/";
         assert!(check(home, "https://reg.example/token", &[]));

@@ -1,1 +1,6 @@
 //! What touches a node: writing its certs.d, asking its endpoints.
+
+pub mod apply;
+mod error;
+
+pub use error::NodeError;

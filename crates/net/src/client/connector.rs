@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::dial::{Whom, dial};
@@ -20,8 +21,10 @@ use super::options::{Proxies, TransportOptions};
 use super::reach::Reach;
 use super::scheme::is_loopback;
 use super::socket::Socket;
-use super::tls::Tls;
+use super::tls::{Tls, agreed};
+use super::trace::TraceEvent;
 use super::tunnel;
+use super::verify::SeenChain;
 
 /// Makes connections for the pool.
 #[derive(Clone)]
@@ -116,7 +119,7 @@ impl Inner {
             authority: target.authority,
             reach,
         };
-        dial(&whom, self.options.timeouts.connect).await
+        dial(&whom, self.options.timeouts.connect, &self.options.trace).await
     }
 
     /// A proxy looks names up itself; an address in the URL can be judged here.
@@ -193,9 +196,15 @@ impl Inner {
     {
         let name = format!("{}:{}", target.host, target.port);
         let opened = tunnel::open(&mut stream, via.authority, &name, proxy.basic_auth());
-        self.in_time(opened, via.authority, "waiting for the proxy")
-            .await?;
-        Ok(stream)
+        let begun = Instant::now();
+        let outcome = self.in_time(opened, via.authority, "waiting for the proxy").await;
+        self.options.trace.tell(|| TraceEvent::Proxy {
+            proxy: via.authority.to_owned(),
+            target: name.clone(),
+            elapsed: begun.elapsed(),
+            outcome: outcome.clone(),
+        });
+        outcome.map(|()| stream)
     }
 
     async fn handshake<S>(&self, stream: S, target: &Target<'_>) -> Result<TlsStream<S>, NetError>
@@ -203,10 +212,20 @@ impl Inner {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let skip_verify = self.options.host(target.authority).skip_verify;
+        let trace = &self.options.trace;
+        let seen = trace.is_on().then(SeenChain::default);
+        let begun = Instant::now();
         let connected = self
             .tls
-            .connect(stream, target.host, target.authority, skip_verify);
-        self.in_time(connected, target.authority, "TLS handshake").await
+            .connect(stream, target.host, target.authority, skip_verify, seen.as_ref());
+        let outcome = self.in_time(connected, target.authority, "TLS handshake").await;
+        trace.tell(|| TraceEvent::Tls {
+            host: target.authority.to_owned(),
+            elapsed: begun.elapsed(),
+            chain: seen.map(|seen| seen.take()).unwrap_or_default(),
+            outcome: outcome.as_ref().map(agreed).map_err(NetError::clone),
+        });
+        outcome
     }
 
     async fn in_time<T>(

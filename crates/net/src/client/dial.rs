@@ -8,10 +8,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::Instant;
 
 use super::error::NetError;
 use super::reach::Reach;
 use super::socket::Socket;
+use super::trace::{Trace, TraceEvent};
 
 /// How long one address may be silent before the next one is tried beside it (RFC 8305 says 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -27,24 +29,55 @@ pub(crate) struct Whom<'a> {
 }
 
 /// Connects within `limit`.
-pub(crate) async fn dial(whom: &Whom<'_>, limit: Duration) -> Result<Socket, NetError> {
-    let target = || format!("{}:{}", whom.host, whom.port);
-    let connected = tokio::time::timeout(limit, resolve_and_connect(whom)).await;
-    let tcp = connected.map_err(|_| NetError::Timeout {
-        url: target(),
-        what: "connecting",
-        after: limit,
-    })??;
-    tcp.set_nodelay(true).map_err(|source| NetError::Connect {
-        target: target(),
-        source: Arc::new(source),
-    })?;
+pub(crate) async fn dial(whom: &Whom<'_>, limit: Duration, trace: &Trace) -> Result<Socket, NetError> {
+    let Whom { host, port, .. } = *whom;
+    let in_time = |what| {
+        move |_| NetError::Timeout {
+            url: format!("{host}:{port}"),
+            what,
+            after: limit,
+        }
+    };
+    let begun = Instant::now();
+    let deadline = begun + limit;
+    let found = tokio::time::timeout_at(deadline, lookup(host, port)).await;
+    let found = found.map_err(in_time("looking up its address")).flatten();
+    trace.tell(|| TraceEvent::Dns {
+        host: bare(host).to_owned(),
+        elapsed: begun.elapsed(),
+        outcome: found.clone(),
+    });
+    let addresses = interleave(reachable(whom, found?)?);
+    let begun = Instant::now();
+    let connected = tokio::time::timeout_at(deadline, connect(host, port, addresses)).await;
+    let connected = connected.map_err(in_time("connecting")).flatten();
+    trace.tell(|| TraceEvent::Connect {
+        target: format!("{host}:{port}"),
+        elapsed: begun.elapsed(),
+        outcome: connected.as_ref().map_err(NetError::clone).and_then(|tcp| {
+            let unknown = |source| failed(host, port, source);
+            tcp.peer_addr().map_err(unknown)
+        }),
+    });
+    let tcp = connected?;
+    tcp.set_nodelay(true)
+        .map_err(|source| failed(host, port, source))?;
     Ok(Socket::new(tcp))
 }
 
-async fn resolve_and_connect(whom: &Whom<'_>) -> Result<TcpStream, NetError> {
-    let Whom { host, port, .. } = *whom;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn failed(host: &str, port: u16, source: io::Error) -> NetError {
+    NetError::Connect {
+        target: format!("{host}:{port}"),
+        source: Arc::new(source),
+    }
+}
+
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, NetError> {
+    let bare = bare(host);
     let dns = |source: io::Error| NetError::Dns {
         host: bare.to_owned(),
         source: Arc::new(source),
@@ -56,12 +89,11 @@ async fn resolve_and_connect(whom: &Whom<'_>) -> Result<TcpStream, NetError> {
             "the name has no address",
         )));
     }
-    race(interleave(reachable(whom, addresses)?))
-        .await
-        .map_err(|source| NetError::Connect {
-            target: format!("{host}:{port}"),
-            source: Arc::new(source),
-        })
+    Ok(addresses)
+}
+
+async fn connect(host: &str, port: u16, addresses: Vec<SocketAddr>) -> Result<TcpStream, NetError> {
+    race(addresses).await.map_err(|source| failed(host, port, source))
 }
 
 /// Those of the addresses that may be dialled; an error when there is none.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reach::Reach;
 use super::retry::RetryOptions;
+use super::trace::Trace;
 
 /// All options of a [`super::Transport`].
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct TransportOptions {
     pub retry: RetryOptions,
     /// About the most that one read of a body brings (hyper may double it); a stream holds no more than four times this.
     pub read_buffer_bytes: usize,
+    /// Who is told what happens on the way; nobody by default.
+    pub trace: Trace,
 }
 
 impl Default for TransportOptions {
@@ -43,6 +46,7 @@ impl Default for TransportOptions {
             timeouts: Timeouts::default(),
             retry: RetryOptions::default(),
             read_buffer_bytes: 256 * 1024,
+            trace: Trace::default(),
         }
     }
 }

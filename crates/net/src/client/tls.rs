@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -16,13 +16,20 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::NetError;
 use super::options::TlsOptions;
-use super::verify::{NoVerifier, Verifier};
+use super::trace::TlsAgreed;
+use super::verify::{NoVerifier, SeenChain, Verifier, Watching};
 
 /// The two ways to speak TLS in one run: as everyone, and with hosts that the user trusts blindly.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    verifying: TlsConnector,
-    blind: TlsConnector,
+    verifying: Way,
+    blind: Way,
+}
+
+#[derive(Clone)]
+struct Way {
+    connector: TlsConnector,
+    verifier: Arc<dyn ServerCertVerifier>,
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -55,8 +62,11 @@ impl Tls {
             algorithms,
         });
         let connector = |verifier: Arc<dyn ServerCertVerifier>| {
-            client_config(&provider, verifier, identity.as_ref(), options)
-                .map(|c| TlsConnector::from(Arc::new(c)))
+            let config = client_config(&provider, Arc::clone(&verifier), identity.as_ref(), options)?;
+            Ok::<_, NetError>(Way {
+                connector: TlsConnector::from(Arc::new(config)),
+                verifier,
+            })
         };
         Ok(Self {
             verifying: connector(verifier)?,
@@ -64,13 +74,15 @@ impl Tls {
         })
     }
 
-    /// Speaks TLS over `stream`. `authority` is for messages, `host` is the name to be proven.
+    /// Speaks TLS over `stream`. `authority` is for messages, `host` is the name to be proven; what the server shows
+    /// is noted in `seen`.
     pub(crate) async fn connect<S>(
         &self,
         stream: S,
         host: &str,
         authority: &str,
         skip_verify: bool,
+        seen: Option<&SeenChain>,
     ) -> Result<TlsStream<S>, NetError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -80,9 +92,44 @@ impl Tls {
             url: authority.to_owned(),
             reason: format!("`{bare}` is not a name that a certificate could hold"),
         })?;
-        let connector = if skip_verify { &self.blind } else { &self.verifying };
-        let connected = connector.connect(name, stream).await;
+        let way = if skip_verify { &self.blind } else { &self.verifying };
+        let connected = match seen {
+            None => way.connector.connect(name, stream).await,
+            Some(seen) => way.watched_by(seen).connect(name, stream).await,
+        };
         connected.map_err(|error| classify_io(authority, &error))
+    }
+}
+
+impl Way {
+    /// The same, with a verifier that notes what it is shown. Nothing is resumed: then nothing would be shown.
+    fn watched_by(&self, seen: &SeenChain) -> TlsConnector {
+        let mut config = ClientConfig::clone(self.connector.config());
+        config.resumption = Resumption::disabled();
+        let verifier = Arc::new(Watching {
+            inner: Arc::clone(&self.verifier),
+            seen: seen.clone(),
+        });
+        config.dangerous().set_certificate_verifier(verifier);
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
+/// What a handshake ended with.
+pub(crate) fn agreed<S>(stream: &TlsStream<S>) -> TlsAgreed {
+    let connection = stream.get_ref().1;
+    let text = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+    TlsAgreed {
+        version: text(
+            connection
+                .protocol_version()
+                .map(|version| format!("{version:?}")),
+        ),
+        cipher: text(
+            connection
+                .negotiated_cipher_suite()
+                .map(|suite| format!("{:?}", suite.suite())),
+        ),
     }
 }
 

@@ -25,6 +25,7 @@ use super::retry::{Backoff, Chance, is_retryable, retry_after};
 use super::scheme::{Schemes, with_scheme};
 use super::shown::ShownUrl;
 use super::tls;
+use super::trace::TraceEvent;
 use super::upload::{Control, Outgoing, StopOnDrop};
 
 /// The transport of one run. Cloning shares connections, pace and everything else.
@@ -164,6 +165,10 @@ impl Inner {
             let Some(to) = next else {
                 return Ok(response);
             };
+            self.options.trace.tell(|| TraceEvent::Redirect {
+                from: ShownUrl::new(&from),
+                to: ShownUrl::new(&to),
+            });
             response.discard().await;
             redirect::strip_secrets(&mut headers, &from, &to);
             url = to;
@@ -229,7 +234,17 @@ impl Inner {
             .await;
         let outgoing = self.outgoing(request, &url, headers, body)?;
         let begun = tokio::time::Instant::now();
-        let response = self.exchange_in_time(request, &url, outgoing, &control).await?;
+        let outcome = self.exchange_in_time(request, &url, outgoing, &control).await;
+        self.options.trace.tell(|| TraceEvent::Response {
+            method: request.method.clone(),
+            url: ShownUrl::new(&url),
+            elapsed: begun.elapsed(),
+            outcome: outcome
+                .as_ref()
+                .map(http::Response::status)
+                .map_err(NetError::clone),
+        });
+        let response = outcome?;
         let status = response.status();
         tracing::debug!(method = %request.method, url = %ShownUrl::new(&url), %status, elapsed = ?begun.elapsed());
         self.judge(&permit, status, response.headers());

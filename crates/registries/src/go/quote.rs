@@ -66,8 +66,8 @@ static PRINTED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     }
 });
 
-/// Text of a Go string literal in double quotes, single quotes (one character at most) or back quotes. `None`: not a literal.
-/// Bytes, because `\xff` may make something that is not UTF-8.
+/// Text of a Go string literal in double quotes, single quotes (one character at most) or back quotes; `None` where it
+/// is no literal. Bytes, because `\xff` may make something that is not UTF-8.
 #[must_use]
 pub fn unquote(literal: &str) -> Option<Vec<u8>> {
     let mark = literal.chars().next()?;

@@ -12,7 +12,16 @@ pub struct RegistriesYaml {
     /// `configs`, by `host[:port]` or `*`.
     pub configs: Vec<ConfigEntry>,
     /// `auths`: decoded by the consumers, used by none.
-    pub auths: Vec<Spanned<String>>,
+    pub auths: Vec<AuthEntry>,
+}
+
+/// One entry of `auths`.
+#[derive(Clone, Debug)]
+pub struct AuthEntry {
+    /// The key.
+    pub key: Spanned<String>,
+    /// Key and value.
+    pub auth: Spanned<Auth>,
 }
 
 /// One entry of `mirrors`. A null entry is one without endpoints.

@@ -8,3 +8,6 @@ mod runtimes;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]
 mod vectors;
 mod vectors_containerd;
+mod vectors_k3s;
+mod vectors_regex;
+mod vectors_wharfie;

@@ -7,6 +7,7 @@ mod proxies;
 mod redirects;
 mod retries;
 mod tls;
+mod trace;
 
 use std::time::Duration;
 

@@ -20,6 +20,7 @@ pub(super) fn for_error(code: Code, pattern: &str, shown: &str, span: &Range<usi
         Code::ClassRange => format!(
             "The range {shown} runs backwards; for a literal hyphen put it last in the brackets, as in [a-z-]."
         ),
+        Code::NamedCapture if shown.starts_with("(?<=") || shown.starts_with("(?<!") => LOOKAROUND.to_owned(),
         Code::NamedCapture => {
             "A group's name has letters, digits and _ only and ends with >, as in (?P<name>...).".to_owned()
         }

@@ -223,7 +223,13 @@ impl Parser<'_> {
         };
         let (what, kind) = if let Some(look) = look {
             self.pos += 2;
-            (Escaped::Look(look), Kind::Look(look))
+            (
+                Escaped::Look {
+                    look,
+                    multi_line: self.flags.multi_line,
+                },
+                Kind::Look(look),
+            )
         } else if let Some(set) = self.property()? {
             (Escaped::Set(set.clone()), Kind::Class(set))
         } else if let Some(set) = self.perl() {

@@ -3,15 +3,22 @@
 //! (leftmost-first, linear time).
 
 mod advice;
+mod analysis;
 mod class;
 mod error;
 mod node;
+mod overlap;
+mod portable;
 mod replace;
 mod syntax;
 mod translate;
 mod unicode;
+mod walk;
 
+pub use analysis::{Anchors, BadExample, BadResult, MissingGroup, anchors, bad_results, missing_groups};
 pub use error::RegexError;
+pub use overlap::{Conflict, Overlap, conflict, overlap, witness};
+pub use portable::{PortableError, needs_escape, without_backslashes};
 
 /// A compiled pattern, as `regexp.MustCompile` would make it.
 #[derive(Clone, Debug)]
@@ -67,3 +74,6 @@ impl GoRegex {
         replace::replace_all(&self.engine, &self.parsed.names, text, replacement)
     }
 }
+
+#[cfg(test)]
+mod tests;

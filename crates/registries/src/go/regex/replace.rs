@@ -28,9 +28,9 @@ pub(super) fn pieces(template: &str) -> Vec<Piece<'_>> {
         out.push(Piece::Text(&rest[..at]));
         let start = template.len() - rest.len() + at;
         let after = &rest[at + 1..];
-        if after.starts_with('$') {
+        if let Some(behind) = after.strip_prefix('$') {
             out.push(Piece::Text("$"));
-            rest = &after[1..];
+            rest = behind;
         } else if let Some((name, braced, behind)) = reference(after) {
             rest = behind;
             out.push(Piece::Group {

@@ -43,7 +43,10 @@ pub(super) enum Escaped {
     Literal(u32),
     /// `\Q…\E`: the bytes between.
     Quoted(Range<usize>),
-    Look(Look),
+    Look {
+        look: Look,
+        multi_line: bool,
+    },
     /// A class in brackets, as it matches.
     Class {
         set: ClassUnicode,
@@ -56,7 +59,7 @@ pub(super) enum Escaped {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
     pub(super) fold: bool,
-    multi_line: bool,
+    pub(super) multi_line: bool,
     dot_newline: bool,
     lazy: bool,
 }
