@@ -76,7 +76,7 @@ fn run(test: &str, release: node::Release, model: Release) {
         release,
         within: namespace.fast(),
         system_authorities: Some(&pki.system()),
-        config: &node::accounts(release, &accounts(&cases)),
+        registry: node::Registry::Own(&node::accounts(release, &accounts(&cases))),
     });
     let bench = Bench {
         model,
