@@ -18,8 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Scratch;
 use crate::peers::{Program, text};
+use crate::{Scratch, run};
 
 /// Makes the namespaces.
 const UNSHARE: Program = Program::new("unshare", "apt-get install util-linux");
@@ -92,6 +92,13 @@ impl Namespace {
         }
         let path = self.folder.join("hosts");
         fs::write(&path, lines).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Puts an empty folder in the place of one of the machine's, for this test alone.
+    #[track_caller]
+    pub fn cover(&self, folder: &Path) {
+        let mount = ["-t", "tmpfs", "-o", "mode=755", "tmpfs"];
+        run(Command::new("mount").args(mount).arg(folder)).ok();
     }
 
     /// A folder in memory, for what should not wait for a disk.

@@ -66,7 +66,7 @@ pub struct Request {
 pub enum Answer {
     /// A status; 200 with size and digest, 401 without a challenge that containerd knows.
     Status(u16),
-    /// 200 without `Docker-Content-Digest`, or without a size.
+    /// 200 without `Docker-Content-Digest`.
     NoDigest,
     /// 401 with `WWW-Authenticate: Basic`.
     Basic,
@@ -77,6 +77,8 @@ pub enum Answer {
         /// What the token server then says: `Err` with containerd's words for it.
         token: Result<(), String>,
     },
+    /// 401 with `WWW-Authenticate: Bearer` that names no realm.
+    NoRealm,
     /// Nobody listens there.
     Refused,
     /// There is no such host.
@@ -148,7 +150,7 @@ impl Answer {
         match self {
             Self::Status(status) => Some(*status),
             Self::NoDigest => Some(200),
-            Self::Basic | Self::Bearer { .. } => Some(401),
+            Self::Basic | Self::Bearer { .. } | Self::NoRealm => Some(401),
             _ => None,
         }
     }

@@ -146,6 +146,10 @@ impl<'a> Exchange<'a> {
                 }),
                 _ => Ok(false),
             },
+            Answer::NoRealm => Err(Reply::Error {
+                words: "no realm specified for token auth challenge".to_owned(),
+                denied: false,
+            }),
             Answer::Bearer { error, token } => {
                 if let Some(error) = error {
                     if repeated(question) {
@@ -286,6 +290,10 @@ impl<'a> Exchange<'a> {
             Answer::Untrusted(why) => format!("tls: failed to verify certificate: {why}"),
             _ => String::new(),
         };
+        // Go names the URL that it was given, not the one that was fallen back to.
+        if self.endpoint(question.index).http_fallback {
+            return failed(question.method, &url.replacen("http:", "https:", 1), &words);
+        }
         failed(question.method, url, &words)
     }
 }

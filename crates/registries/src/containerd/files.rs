@@ -19,6 +19,8 @@ pub enum FileState {
     Forbidden,
     /// A readable file without a certificate.
     NoPem,
+    /// A certificate without a key: fine unless the key is to be in the same file.
+    NoKey,
 }
 
 /// States by path.
@@ -52,7 +54,7 @@ pub(super) fn key_pair(files: &Files, cert: &str, key: &str) -> Option<String> {
 /// Why a file cannot be read, as Go tells it.
 pub(super) fn unread(files: &Files, path: &str) -> Option<String> {
     let words = match state(files, path) {
-        FileState::Fine | FileState::NoPem => return None,
+        FileState::Fine | FileState::NoPem | FileState::NoKey => return None,
         FileState::Missing => format!("open {path}: no such file or directory"),
         FileState::Directory => format!("read {path}: is a directory"),
         FileState::Forbidden => format!("open {path}: permission denied"),
@@ -62,6 +64,9 @@ pub(super) fn unread(files: &Files, path: &str) -> Option<String> {
 
 fn no_pem(files: &Files, cert: &str, key: &str) -> Option<String> {
     let bare = |path: &str| state(files, path) == FileState::NoPem;
+    if key.is_empty() && state(files, cert) == FileState::NoKey {
+        return Some("tls: found a certificate rather than a key in the PEM for the private key".to_owned());
+    }
     let part = match (bare(cert), !key.is_empty() && bare(key)) {
         (false, false) => return None,
         (true, _) => "certificate",

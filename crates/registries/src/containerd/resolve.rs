@@ -96,19 +96,13 @@ impl Containerd {
             trace.served_by = None;
             for (index, endpoint) in hosts.endpoints.iter().enumerate() {
                 let last = index + 1 == hosts.endpoints.len();
-                let words = match exchange.ask(index, kind, Method::Get, last) {
-                    Reply::NoDigest | Reply::Status(..=299, _) => {
+                let reply = exchange.ask(index, kind, Method::Get, last);
+                let words = match self.not_fetched(&exchange, reply, object) {
+                    Some(words) => words,
+                    None => {
                         trace.served_by = Some(endpoint.target.host.clone());
                         break;
                     }
-                    Reply::Status(404, _) => {
-                        format!(
-                            "could not fetch content descriptor {} from remote: not found",
-                            object.digest
-                        )
-                    }
-                    Reply::Status(status, _) => format!("unexpected status {}", shown(status)),
-                    Reply::Error { words, .. } => words,
                 };
                 first.get_or_insert(words);
             }
@@ -120,6 +114,27 @@ impl Containerd {
         trace.resolved = trace.resolve_error.is_none();
         trace
     }
+
+    /// Why a host did not give an object.
+    fn not_fetched(&self, exchange: &Exchange<'_>, reply: Reply, object: &Object) -> Option<String> {
+        let url = exchange.requests.last().map_or("", |sent| &sent.request.url);
+        Some(match reply {
+            Reply::NoDigest | Reply::Status(..=299, _) => return None,
+            Reply::Status(404, _) if object.manifest => format!("content at {url} not found: not found"),
+            Reply::Status(404, _) => {
+                format!("could not fetch content descriptor {} from remote: not found", object.digest)
+            }
+            Reply::Status(status, method) => match self.setup().behaviour.status_words {
+                StatusWords::PullingFromHost => format!("unexpected status code {url}: {}", shown(status)),
+                StatusWords::UnexpectedStatus => status_of_request(method, url, status),
+            },
+            Reply::Error { words, .. } => words,
+        })
+    }
+}
+
+fn status_of_request(method: Method, url: &str, status: u16) -> String {
+    format!("unexpected status from {} request to {url}: {}", method.as_str(), shown(status))
 }
 
 impl Search<'_> {
@@ -161,6 +176,7 @@ impl Search<'_> {
                 let denied = if denied { DENIED } else { "" };
                 (Class::Connection, format!("{denied}{words}"), None)
             }
+            Reply::NoDigest if wanted.digest => return Some(End::Found(host)),
             Reply::NoDigest => return Some(self.by_content(wanted, index, kind, &host)),
             Reply::Status(..=299, _) => return Some(End::Found(host)),
             Reply::Status(status @ 300..=399, method) => {
@@ -233,18 +249,15 @@ impl Search<'_> {
         method: Method,
         unexpected: &str,
     ) -> String {
-        let status = shown(status);
         match self.exchange.containerd.setup().behaviour.status_words {
             StatusWords::PullingFromHost => {
+                let status = shown(status);
                 let what = format!("[{kind} {}]", wanted.object);
                 format!("pulling from host {host} failed with {unexpected}status code {what}: {status}")
             }
             StatusWords::UnexpectedStatus => {
                 let url = self.exchange.requests.last().map_or("", |sent| &sent.request.url);
-                format!(
-                    "unexpected status from {} request to {url}: {status}",
-                    method.as_str()
-                )
+                status_of_request(method, url, status)
             }
         }
     }

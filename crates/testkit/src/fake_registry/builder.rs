@@ -32,6 +32,8 @@ pub(super) struct Options {
 /// Sets a registry up.
 #[derive(Debug)]
 pub struct Builder {
+    listen: SocketAddr,
+    public_url: Option<String>,
     options: Options,
     rules: Rules,
     state: State,
@@ -40,6 +42,8 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            public_url: None,
             options: Options {
                 auth: Auth::None,
                 tls: None,
@@ -63,6 +67,20 @@ impl Builder {
     #[must_use]
     pub fn workload(mut self, workload: &Workload) -> Self {
         self.state.add_workload(workload);
+        self
+    }
+
+    /// Where it listens, instead of a free port of 127.0.0.1.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// What it calls itself, where its token server is: `https://registry.example`.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
         self
     }
 
@@ -168,7 +186,7 @@ impl Builder {
             "http"
         };
         Shared {
-            url: format!("{scheme}://{address}"),
+            url: self.public_url.unwrap_or_else(|| format!("{scheme}://{address}")),
             pace: Arc::new(Pace::new(self.options.bytes_per_second)),
             options: self.options,
             rules: Mutex::new(self.rules),

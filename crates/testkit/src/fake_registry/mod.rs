@@ -30,6 +30,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use bytes::Bytes;
 use landfall_oci::{Digest, MediaType, Registry, Repository, Tag, Target};
@@ -183,6 +184,11 @@ impl FakeRegistry {
             .filter(|request| request.kind == Kind::Blob)
             .map(Request::sent)
             .sum()
+    }
+
+    /// When it was started; [`Request::at`] counts from here.
+    pub fn started(&self) -> Instant {
+        self.shared.started
     }
 
     /// Connections that were accepted.

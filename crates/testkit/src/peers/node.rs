@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cri::Cri;
+use super::cri::{Cri, Listed, Refused};
 use super::{Program, text};
 use crate::process;
 use crate::{Process, Scratch};
@@ -81,8 +81,17 @@ pub struct Options<'a> {
     pub within: &'a Path,
     /// The file that stands for the system's authorities (PEM).
     pub system_authorities: Option<&'a Path>,
-    /// More lines of `config.toml`, tables of their own.
-    pub config: &'a str,
+    /// What `config.toml` says about registries.
+    pub registry: Registry<'a>,
+}
+
+/// The registry sections of `config.toml`.
+#[derive(Clone, Copy, Debug)]
+pub enum Registry<'a> {
+    /// [`Node::certs`] is `config_path`, and these tables follow ([`accounts`]).
+    Own(&'a str),
+    /// Just this, `config_path` included.
+    Given(&'a str),
 }
 
 /// A running containerd with CRI.
@@ -127,6 +136,20 @@ impl Node {
         Cri::connect(&self.socket).await
     }
 
+    /// Pulls an image, for those who do one thing after the other.
+    ///
+    /// # Errors
+    /// The runtime's.
+    pub fn pull(&self, image: &str) -> Result<String, Refused> {
+        wait(async { self.cri().await.pull(image).await })
+    }
+
+    /// The images that it has.
+    #[track_caller]
+    pub fn images(&self) -> Vec<Listed> {
+        wait(async { self.cri().await.images().await }).expect("images are listed")
+    }
+
     /// `certs.d`.
     pub fn certs(&self) -> &Path {
         &self.certs
@@ -151,6 +174,11 @@ impl Node {
         }
         out
     }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime for one call").block_on(future)
 }
 
 /// The tables that hold these credentials.
@@ -190,16 +218,13 @@ fn config(options: &Options<'_>, scratch: &Scratch, socket: &Path, certs: &Path)
         "version = {version}\nroot = {root:?}\nstate = {state:?}\noom_score = 0\n\
          disabled_plugins = {disabled:?}\n\
          [grpc]\n  address = {socket:?}\n[ttrpc]\n  address = \"{socket}.ttrpc\"\n[debug]\n  level = \"debug\"\n\
-         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt:?}\n\
-         [plugins.{images:?}.registry]\n  config_path = {certs:?}\n",
+         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = {opt:?}\n",
         version = release.version(),
         root = path("root"),
         state = path("state"),
         opt = path("opt"),
         disabled = DISABLED,
         socket = text(socket),
-        images = release.images_plugin(),
-        certs = text(certs),
     );
     // One blob at a time, so that requests have an order.
     let plugins = match release {
@@ -221,7 +246,16 @@ fn config(options: &Options<'_>, scratch: &Scratch, socket: &Path, certs: &Path)
         ),
     };
     out += &plugins;
-    out += options.config;
+    match options.registry {
+        Registry::Given(text) => out += text,
+        Registry::Own(tables) => {
+            let (images, certs) = (release.images_plugin(), text(certs));
+            let _ = writeln!(
+                out,
+                "[plugins.{images:?}.registry]\n  config_path = {certs:?}\n{tables}"
+            );
+        }
+    }
     out
 }
 

@@ -9,6 +9,7 @@ mod dockerd;
 mod fleet;
 mod foreign;
 mod helm;
+mod node;
 mod podman;
 mod regctl;
 mod self_image;

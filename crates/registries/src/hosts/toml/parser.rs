@@ -53,7 +53,7 @@ pub fn parse(source: SourceId, text: &str) -> Document {
 pub fn parse_as(source: SourceId, text: &str, library: GoToml) -> Document {
     let mut parser = Parser {
         text,
-        at: 0,
+        at: mark,
         source,
         library,
         depth: 0,

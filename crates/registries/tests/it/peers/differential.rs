@@ -20,6 +20,7 @@ use super::generate::{self, SHARED, SHARED_ACCOUNTS};
 use super::oracle::{self, Told};
 use super::pki::Pki;
 use super::real::{self, Happened};
+use super::words;
 
 /// How many cases, and from which seed; others by these variables.
 const COUNT: (&str, usize) = ("LANDFALL_CASES", 2000);
@@ -29,7 +30,7 @@ const ONLY: &str = "LANDFALL_CASE";
 /// How many pulls run beside each other.
 const AT_ONCE: usize = 16;
 /// How many mismatches are shown.
-const SHOWN: usize = 5;
+const SHOWN: usize = 100;
 
 #[test]
 fn debian_asks_as_we_say() {
@@ -75,7 +76,7 @@ fn run(test: &str, release: node::Release, model: Release) {
         release,
         within: namespace.fast(),
         system_authorities: Some(&pki.system()),
-        config: &node::accounts(release, &accounts(&cases)),
+        registry: node::Registry::Own(&node::accounts(release, &accounts(&cases))),
     });
     let bench = Bench {
         model,
@@ -190,6 +191,9 @@ impl Bench {
         for verdict in wrong.iter().take(SHOWN) {
             println!("{}", self.shown(verdict));
         }
+        for verdict in wrong.iter().skip(SHOWN) {
+            println!("{}", verdict.summary());
+        }
         let indices: Vec<_> = wrong.iter().map(|verdict| verdict.case.index).collect();
         assert!(
             wrong.is_empty(),
@@ -227,7 +231,31 @@ struct Verdict {
 
 impl Verdict {
     fn agrees(&self) -> bool {
-        self.told.requests == self.happened.requests
-            && self.told.error.is_none() == self.happened.error.is_none()
+        self.told.requests == self.happened.requests && self.same_words()
+    }
+
+    /// Whether the error is the one that we tell, as far as it is in our words.
+    fn same_words(&self) -> bool {
+        match (&self.told.error, &self.happened.error) {
+            (None, None) => true,
+            (Some(told), Some(happened)) => {
+                oracle::is_vague(told) || words::expected(told) == words::real(&happened.message)
+            }
+            _ => false,
+        }
+    }
+
+    /// One line: where the two part.
+    fn summary(&self) -> String {
+        let (told, happened) = (&self.told.requests, &self.happened.requests);
+        let at = told.iter().zip(happened).take_while(|(a, b)| a == b).count();
+        let error = self.happened.error.as_ref().map(|error| &error.message);
+        format!(
+            "case {}: request {at}: {:?}, really {:?}; error: {:?}, really {error:?}",
+            self.case.index,
+            told.get(at),
+            happened.get(at),
+            self.told.error
+        )
     }
 }

@@ -7,3 +7,4 @@ mod generate;
 mod oracle;
 mod pki;
 mod real;
+mod words;

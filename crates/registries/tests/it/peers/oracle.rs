@@ -51,7 +51,7 @@ pub(crate) fn setup(case: &Case, release: Release, certs: &Path, pki: &Path) -> 
         root.dirs.insert(dir.name.clone(), HostDir { hosts_toml, files });
     }
     setup.roots.push(root);
-    for material in [Material::Junk, Material::Missing] {
+    for material in [Material::Junk, Material::Missing, Material::Cert] {
         let path = material.within(pki).to_str().unwrap().to_owned();
         setup.files.insert(path, state(material));
     }
@@ -75,6 +75,7 @@ fn state(material: Material) -> FileState {
     match material {
         Material::Junk => FileState::NoPem,
         Material::Missing => FileState::Missing,
+        Material::Cert => FileState::NoKey,
         _ => FileState::Fine,
     }
 }
@@ -131,6 +132,11 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
     told.story.extend(told.error.clone());
     told.requests = world.lines;
     told
+}
+
+/// Whether an error holds words that the world would have had to say: of certificates, sockets, token servers.
+pub(crate) fn is_vague(error: &str) -> bool {
+    ["no token", "x509", "no TLS", "dial tcp"].iter().any(|part| error.contains(part))
 }
 
 /// The reference as containerd shows it.
