@@ -71,7 +71,10 @@ configs:
       password: Harbor12345
 "#,
     works: &[("public.kingsd.top/demo/ubuntu:20.04", &[PUBLIC])],
-    fails: &[("self-signed.kingsd.top/demo/nginx:1.27", "certificate signed by unknown authority")],
+    fails: &[(
+        "self-signed.kingsd.top/demo/nginx:1.27",
+        "certificate signed by unknown authority",
+    )],
 };
 
 pub(super) const CA: Example = Example {
@@ -160,7 +163,10 @@ configs:
         ("docker.io/demo/nginx:1.27", &[HUB_MIRROR, PUBLIC]),
         ("docker.io/demo/ubuntu:20.04", &[HUB_MIRROR, PUBLIC]),
         ("docker.io/demo/ubuntu:22.04", &[HUB_MIRROR, PUBLIC, SELF_SIGNED]),
-        ("docker.io/demo/ubuntu:24.04", &[HUB_MIRROR, PUBLIC, SELF_SIGNED, ADDRESS]),
+        (
+            "docker.io/demo/ubuntu:24.04",
+            &[HUB_MIRROR, PUBLIC, SELF_SIGNED, ADDRESS],
+        ),
         ("docker.io/library/busybox:1.36", &[HUB_MIRROR]),
     ],
     fails: &[("docker.io/demo/ubuntu:26.04", "not found")],
