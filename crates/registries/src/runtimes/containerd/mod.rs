@@ -7,6 +7,7 @@ mod write;
 use super::file::Losses;
 use super::{OutFile, Rendered};
 use crate::Loss;
+use crate::hosts::toml::GoToml;
 use crate::hosts::{Dialect, HostsToml};
 use crate::intent::Intent;
 pub use read::read;
@@ -31,7 +32,7 @@ impl Release {
     pub fn dialect(self) -> Dialect {
         Dialect {
             fork: self.fork,
-            go_toml_1: !self.two,
+            go_toml: if self.two { GoToml::V2 } else { GoToml::V1 },
             referrers: self.two,
             dial_timeout: self.two,
         }
