@@ -11,7 +11,8 @@ pub struct Source {
     lines: Vec<usize>,
 }
 
-/// A place as people count it: both from 1, the column in characters.
+/// A place as people count it: both from 1, the column in characters. A byte order mark at the start of the text
+/// does not count, as editors do not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The line.
@@ -52,10 +53,13 @@ impl Source {
     pub fn place(&self, byte: usize) -> Place {
         let line = self.lines.partition_point(|&start| start <= byte).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let before = self
-            .text
-            .get(start..byte.min(self.text.len()))
-            .unwrap_or_default();
+        let end = self.text.floor_char_boundary(byte.min(self.text.len()));
+        let before = self.text.get(start..end).unwrap_or_default();
+        let before = if start == 0 {
+            before.strip_prefix('\u{feff}').unwrap_or(before)
+        } else {
+            before
+        };
         Place {
             line,
             column: before.chars().count() + 1,

@@ -10,7 +10,10 @@
 mod containerd_config;
 mod hosts_against_go;
 mod hosts_round_trip;
+mod k3s_generations;
+mod k3s_properties;
 mod peers;
+mod real_programs;
 mod resolve_against_go;
 mod runtimes;
 #[allow(dead_code, reason = "fields are named to be known; who compares one reads it")]

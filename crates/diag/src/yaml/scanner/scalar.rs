@@ -19,6 +19,9 @@ struct Gap {
 impl Gap {
     /// One break becomes a space, more become breaks.
     fn fold(&mut self, text: &mut String) {
+        if !self.broken && self.blanks.is_empty() {
+            return;
+        }
         if !self.broken {
             text.push_str(&self.blanks);
         } else if self.first_break.starts_with('\n') {
