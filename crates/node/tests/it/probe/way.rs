@@ -109,7 +109,7 @@ async fn silence_after_the_connection() {
     .await;
     let mut options = options();
     // Long enough for a connection on a machine with much to do.
-    options.timeouts.connect = Duration::from_secs(3);
+    options.timeouts.connect = Duration::from_secs(2);
     options.timeouts.response = Duration::from_millis(300);
     let found = ask_with(attempt(&format!("https://{silent}"), "a", "1"), &options).await;
     finding(&found, StepKind::Tls, Cause::AnswerTimeout);
