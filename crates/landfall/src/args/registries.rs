@@ -375,7 +375,7 @@ pub(crate) enum Format {
 }
 
 /// On what node.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The node")]
 pub(crate) struct NodeArgs {
     /// Its program.
@@ -399,9 +399,10 @@ pub(crate) struct NodeArgs {
 }
 
 /// A node's program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Program {
     /// K3s.
+    #[default]
     K3s,
     /// RKE2.
     Rke2,

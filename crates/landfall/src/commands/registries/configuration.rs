@@ -114,12 +114,12 @@ impl Configured {
 }
 
 /// What a configuration wants, whatever it was written in.
-pub(super) struct Wanted {
-    pub(super) sources: Sources,
-    pub(super) intent: Intent,
-    pub(super) losses: Vec<Loss>,
+pub(crate) struct Wanted {
+    pub(crate) sources: Sources,
+    pub(crate) intent: Intent,
+    pub(crate) losses: Vec<Loss>,
     /// Certificates that stood inline.
-    pub(super) extracted: Vec<OutFile>,
+    pub(crate) extracted: Vec<OutFile>,
 }
 
 /// Reads a configuration as an intent; ends where its own program would not take it.

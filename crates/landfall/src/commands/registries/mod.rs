@@ -11,10 +11,19 @@ mod probe;
 mod render;
 mod rewrite;
 
+use std::path::PathBuf;
+
+pub(crate) use self::configuration::Wanted;
+use self::gather::Gathered;
 use super::blocking;
-use crate::args::{Registries, RegistriesCommand};
+use crate::args::{NodeArgs, Registries, RegistriesCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// What the files of a configuration want, for whoever acts on it.
+pub(crate) fn wanted(paths: &[PathBuf]) -> Result<Wanted, Failure> {
+    configuration::wanted(Gathered::read(paths, None)?, &NodeArgs::default(), false)
+}
 
 pub(crate) async fn run(args: Registries) -> Result<Exit, Failure> {
     match args.command {
