@@ -11,7 +11,9 @@ pub mod runtimes;
 pub mod wharfie;
 
 mod attempt;
+mod image;
 mod material;
 
 pub use attempt::{Attempt, Because, Presented, TlsUse};
+pub use image::image_refusal;
 pub use material::{Auth, Loss, Rewrite, Tls};
