@@ -51,6 +51,12 @@ pub fn parse(source: SourceId, text: &str) -> Document {
 /// The same, as an older library reads it.
 #[must_use]
 pub fn parse_as(source: SourceId, text: &str, library: GoToml) -> Document {
+    // go-toml v1 passes over a byte order mark; its successor takes it for a key.
+    let mark = if library == GoToml::V1 && text.starts_with('\u{feff}') {
+        3
+    } else {
+        0
+    };
     let mut parser = Parser {
         text,
         at: mark,
