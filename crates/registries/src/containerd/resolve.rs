@@ -122,7 +122,10 @@ impl Containerd {
             Reply::NoDigest | Reply::Status(..=299, _) => return None,
             Reply::Status(404, _) if object.manifest => format!("content at {url} not found: not found"),
             Reply::Status(404, _) => {
-                format!("could not fetch content descriptor {} from remote: not found", object.digest)
+                format!(
+                    "could not fetch content descriptor {} from remote: not found",
+                    object.digest
+                )
             }
             Reply::Status(status, method) => match self.setup().behaviour.status_words {
                 StatusWords::PullingFromHost => format!("unexpected status code {url}: {}", shown(status)),
@@ -134,7 +137,11 @@ impl Containerd {
 }
 
 fn status_of_request(method: Method, url: &str, status: u16) -> String {
-    format!("unexpected status from {} request to {url}: {}", method.as_str(), shown(status))
+    format!(
+        "unexpected status from {} request to {url}: {}",
+        method.as_str(),
+        shown(status)
+    )
 }
 
 impl Search<'_> {

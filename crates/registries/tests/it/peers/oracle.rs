@@ -136,7 +136,9 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
 
 /// Whether an error holds words that the world would have had to say: of certificates, sockets, token servers.
 pub(crate) fn is_vague(error: &str) -> bool {
-    ["no token", "x509", "no TLS", "dial tcp"].iter().any(|part| error.contains(part))
+    ["no token", "x509", "no TLS", "dial tcp"]
+        .iter()
+        .any(|part| error.contains(part))
 }
 
 /// The reference as containerd shows it.
