@@ -176,6 +176,13 @@ pub(crate) struct Render {
     /// Refuse the registries' own endpoints, wherever the program can be told so.
     #[arg(long)]
     pub(crate) deny_upstream: bool,
+    /// Write a wildcard out for this registry, where the program has none (may be given several times).
+    #[arg(long, value_name = "REGISTRY")]
+    pub(crate) registry: Vec<String>,
+    /// The wildcard's endpoint is `landfall serve --upstreams`: where a program does not send `ns=`, put the registry's
+    /// name before the repository.
+    #[arg(long)]
+    pub(crate) gateway: bool,
     /// Write files below this folder instead of printing them.
     #[arg(long = "out", short = 'o', value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -7,7 +7,9 @@ mod diff;
 mod exits;
 mod explain;
 mod gather;
+mod given;
 mod probe;
+mod reasons;
 mod render;
 mod rewrite;
 

@@ -60,7 +60,10 @@ fn options(settings: &Settings) -> Result<GatewayOptions, Failure> {
 fn upstreams(file: &Path, settings: &Settings) -> Result<Upstreams, Failure> {
     let wanted = registries::wanted(&[file.to_owned()])?;
     for loss in &wanted.losses {
-        let place = loss.span.map(|span| wanted.sources.shown(span)).unwrap_or_default();
+        let place = loss
+            .span
+            .map(|span| wanted.sources.shown(span))
+            .unwrap_or_default();
         tracing::warn!(target: "landfall::upstreams", place, what = loss.what, why = loss.why, "not taken up");
     }
     let mut maker = Maker {
