@@ -230,7 +230,12 @@ fn refusal(rendering: &Rendering, options: &Options) -> Option<LogLine> {
         });
     }
     let rendered = &rendering.config_toml;
-    let error = toml::parse(SourceId(FIRST), &rendered.text).error?;
+    let error = toml::parse(
+        SourceId(FIRST),
+        &rendered.text,
+        options.behaviours.containerd.behaviour().go_toml,
+    )
+    .error?;
     Some(LogLine {
         text: format!(
             "containerd: failed to load TOML: {}: {error}",

@@ -1,6 +1,7 @@
 //! The guide's registries in a network of the test's own: a trusted one, one with an authority of its own, one
 //! without TLS, a mirror of Docker Hub, and an empty Docker Hub.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub(super) struct World {
     release: Release,
     registries: Vec<(&'static str, FakeRegistry)>,
     system: PathBuf,
+    /// How many nodes there were.
+    nodes: Cell<u32>,
     _scratch: Scratch,
 }
 
@@ -77,20 +80,21 @@ impl World {
             release,
             registries,
             system,
+            nodes: Cell::new(0),
             _scratch: scratch,
         })
     }
 
     /// A node with this registries.yaml, as K3s sets it up.
     pub(super) fn node(&self, yaml: &str) -> Node {
-        let data = Scratch::within(self.namespace.fast());
+        let number = self.nodes.replace(self.nodes.get() + 1);
+        let data = self.namespace.fast().join(format!("k3s-{number}"));
         let mut options = Options::new(Program::K3s);
-        if self.release == Release::Debian {
+        if self.is_debian() {
             // The last line with a containerd before 2.
             options.behaviours = Behaviours::of(Version { minor: 30, patch: 14 });
         }
-        // Not below the scratch folder, which would go before the node does.
-        options.data_dir = Some(data.path().to_str().unwrap().to_owned() + "-k3s");
+        options.data_dir = Some(data.to_str().unwrap().to_owned());
         let rendering = Rendering::new(&read(yaml).unwrap(), &options);
         assert_eq!(rendering.error, None);
         for file in &rendering.hosts {
@@ -104,6 +108,11 @@ impl World {
             system_authorities: Some(&self.system),
             registry: Registry::Given(&rendering.config_toml.text),
         })
+    }
+
+    /// Whether it is the old containerd.
+    pub(super) fn is_debian(&self) -> bool {
+        self.release == Release::Debian
     }
 
     /// Forgets what was asked so far.
