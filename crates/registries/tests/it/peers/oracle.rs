@@ -18,7 +18,7 @@ use landfall_testkit::farm::{Act, Ask, Desk, Reply, Tiny, Tokens};
 use landfall_testkit::peers::node::Account;
 
 use super::case::{Case, Server};
-use super::generate::{SHARED, SHARED_ACCOUNTS};
+use super::generate::SHARED;
 use super::pki::{Material, Security};
 
 /// What we say will happen.
@@ -55,19 +55,7 @@ pub(crate) fn setup(case: &Case, release: Release, certs: &Path, pki: &Path) -> 
         let path = material.within(pki).to_str().unwrap().to_owned();
         setup.files.insert(path, state(material));
     }
-    let shared = SHARED_ACCOUNTS.iter().map(|(host, user, password)| Account {
-        host: (*host).to_owned(),
-        username: (*user).to_owned(),
-        password: (*password).to_owned(),
-        ..Account::default()
-    });
-    setup.credentials = case
-        .accounts
-        .iter()
-        .cloned()
-        .chain(shared)
-        .map(credential)
-        .collect();
+    setup.credentials = case.accounts.iter().cloned().map(credential).collect();
     setup
 }
 
