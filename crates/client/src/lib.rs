@@ -44,7 +44,7 @@ pub enum Revalidated {
     /// It is as it was.
     Same,
     /// It is something else now.
-    Changed(Descriptor),
+    Changed(Box<Descriptor>),
     /// It is not there any more.
     Gone,
 }

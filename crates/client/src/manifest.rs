@@ -92,7 +92,7 @@ pub(crate) async fn head(
     let request = request::manifest(Method::HEAD, url(client, place, target)?);
     let head = head_with(client, place, target, &request).await?;
     Ok(match head {
-        Head::Found(found) => Some(found),
+        Head::Found(found) => Some(*found),
         Head::Same | Head::Missing => None,
     })
 }
@@ -119,7 +119,7 @@ pub(crate) async fn revalidate(
 }
 
 enum Head {
-    Found(Descriptor),
+    Found(Box<Descriptor>),
     Same,
     Missing,
 }
@@ -150,7 +150,8 @@ async fn head_with(
             let media_type = response.header(CONTENT_TYPE.as_str()).map(MediaType::new);
             let known = digest.zip(response.content_length()).zip(media_type);
             if let Some(((digest, size), media_type)) = known.filter(|(_, kind)| kind.is_manifest()) {
-                return Ok(Head::Found(Descriptor::new(media_type, digest, size)));
+                let found = Descriptor::new(media_type, digest, size);
+                return Ok(Head::Found(Box::new(found)));
             }
         }
         _ => return Err(refusal(place, &what, Missing::Manifest, answer).await),
@@ -158,7 +159,7 @@ async fn head_with(
     // A HEAD without the facts, or none at all: the manifest itself has them.
     drop(answer);
     match get(client, place, target).await {
-        Ok(manifest) => Ok(Head::Found(manifest.descriptor())),
+        Ok(manifest) => Ok(Head::Found(Box::new(manifest.descriptor()))),
         Err(ClientError::NotFound { .. }) => Ok(Head::Missing),
         Err(error) => Err(error),
     }

@@ -100,3 +100,6 @@ impl NodeError {
         }
     }
 }
+
+// It travels in results of small things.
+const _: () = assert!(size_of::<NodeError>() <= 128);

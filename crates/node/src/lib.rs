@@ -2,5 +2,6 @@
 
 pub mod apply;
 mod error;
+pub mod probe;
 
 pub use error::NodeError;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::{self, HeaderName};
 use landfall_oci::{Digest, Repository, Target};
+use landfall_store::{Listing, Page};
 
 use crate::blobs::Blob;
+use crate::fallback::Referrers;
 use crate::gateway::{FoundBlob, Gateway, SERVED_FROM, STALE, Source};
+use crate::listing::tag_list;
 use crate::ns::{Candidate, namespace};
 use crate::registry::{Call, Registry};
 use crate::reply::{Body, Builder, Failure, Reply};
@@ -101,5 +104,49 @@ impl Registry {
         let begin =
             |status| -> Builder { call.found(&candidate, status, digest).header(SERVED_FROM, &*from) };
         self.send_blob(call, digest, blob, begin)
+    }
+
+    /// A page of an upstream's tags; `None` where nobody knows any.
+    pub(crate) async fn tags_from(
+        &self,
+        call: &Call<'_>,
+        name: &Repository,
+        (limit, (gateway, source)): (usize, From<'_>),
+    ) -> Option<Reply> {
+        let (mut tags, from) = gateway.tags(source).await;
+        if tags.is_empty() {
+            return None;
+        }
+        let after = call.query.get("last").unwrap_or_default();
+        tags.retain(|tag| tag.as_str() > after);
+        let more = tags.len() > limit;
+        tags.truncate(limit);
+        let builder = call.from(&candidate(call, source.kept()), StatusCode::OK);
+        let listing = Listing { items: tags, more };
+        Some(tag_list(
+            builder.header(SERVED_FROM, &*from),
+            name,
+            limit,
+            listing,
+        ))
+    }
+
+    /// A page of what an upstream has about a manifest; `None` where nobody knows of anything.
+    pub(crate) async fn referrers_from(
+        &self,
+        call: &Call<'_>,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        (page, (gateway, source)): (Page<'_>, From<'_>),
+    ) -> Option<(Candidate, Referrers)> {
+        let (mut items, _) = gateway.referrers(source, subject, artifact_type).await;
+        items.retain(|found| {
+            page.after
+                .is_none_or(|after| found.digest.to_string().as_str() > after)
+        });
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        let next = items.last().filter(|_| more).map(|last| last.digest.to_string());
+        (!items.is_empty()).then(|| (candidate(call, source.kept()), Referrers { items, next }))
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{StatusCode, header};
 use landfall_oci::{ErrorCode, Repository, Tag};
-use landfall_store::{Page, StoreError, What};
+use landfall_store::{Listing, Page, StoreError, What};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -36,26 +36,25 @@ struct Catalog {
 impl Registry {
     pub(crate) async fn list_tags(&self, call: &Call<'_>, name: &Repository) -> Result<Reply, Failure> {
         let limit = limit(call)?;
-        let candidates = self.readable(call, name)?;
+        let (candidates, source) = self.sources(call, name)?;
         let page = Page {
             after: call.query.get("last"),
             limit,
         };
-        let (candidate, listing) = first_found!(
+        let found: Result<_, Failure> = first_found!(
             &candidates,
             name => self.store.tags(name, page).await,
             StoreError::NotFound(What::Repository(name.clone())).into()
-        )?;
-        let mut builder = call.from(&candidate, StatusCode::OK);
-        if let Some(last) = listing.items.last().filter(|_| listing.more) {
-            let path = format!("/v2/{name}/tags/list");
-            builder = builder.header(header::LINK, next_link(&path, limit, last.as_str(), &[]));
+        );
+        let elsewhere = source.as_ref().zip(self.gateway.as_ref());
+        if let Some((source, gateway)) = elsewhere.filter(|_| found.is_err())
+            && let Some(reply) = self.tags_from(call, name, (limit, (gateway, source))).await
+        {
+            return Ok(reply);
         }
-        let tags = TagList {
-            name,
-            tags: listing.items,
-        };
-        Ok(builder.json(&tags, "application/json"))
+        let (candidate, listing) = found?;
+        let builder = call.from(&candidate, StatusCode::OK);
+        Ok(tag_list(builder, name, limit, listing))
     }
 
     pub(crate) async fn catalog(&self, call: &Call<'_>) -> Result<Reply, Failure> {
@@ -87,6 +86,24 @@ impl Registry {
         }
         Ok(builder.json(&Catalog { repositories }, "application/json"))
     }
+}
+
+/// A page of tags, with the way to the next one.
+pub(crate) fn tag_list(
+    mut builder: Builder,
+    name: &Repository,
+    limit: usize,
+    listing: Listing<Tag>,
+) -> Reply {
+    if let Some(last) = listing.items.last().filter(|_| listing.more) {
+        let path = format!("/v2/{name}/tags/list");
+        builder = builder.header(header::LINK, next_link(&path, limit, last.as_str(), &[]));
+    }
+    let tags = TagList {
+        name,
+        tags: listing.items,
+    };
+    builder.json(&tags, "application/json")
 }
 
 /// `?n=`, never more than a page.

@@ -29,7 +29,8 @@ impl Registry {
             limit,
         };
         let mut found = None;
-        for candidate in self.readable(call, name)? {
+        let (candidates, source) = self.sources(call, name)?;
+        for candidate in candidates {
             let referrers = self
                 .all_referrers(&candidate.repository, subject, artifact_type, page)
                 .await?;
@@ -37,6 +38,11 @@ impl Registry {
                 found = Some((candidate, referrers));
                 break;
             }
+        }
+        if let Some((source, gateway)) = source.zip(self.gateway.as_ref()).filter(|_| found.is_none()) {
+            found = self
+                .referrers_from(call, subject, artifact_type, (page, (gateway, &source)))
+                .await;
         }
         let mut manifests = Vec::new();
         let mut builder = Builder::new(StatusCode::OK);

@@ -358,12 +358,8 @@ impl Registry {
         }
     }
 
-    /// The repositories that a reading request may mean, as far as its sender may read them.
-    pub(crate) fn readable(&self, call: &Call<'_>, name: &Repository) -> Result<Vec<Candidate>, Failure> {
-        Ok(self.sources(call, name)?.0)
-    }
-
-    /// The same, and where else it may be had, as far as its sender may read that.
+    /// The repositories that a reading request may mean, and where else it may be had, as far as its sender may read
+    /// them.
     pub(crate) fn sources(&self, call: &Call<'_>, name: &Repository) -> Result<Sources, Failure> {
         let (found, source) = self.meant(call, name);
         let readable = self.gate.readable(call.caller, name, found)?;

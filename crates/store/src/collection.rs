@@ -126,6 +126,17 @@ pub struct Collected {
     pub emptied: u64,
 }
 
+/// What was done to make room in a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// Images, and manifests that belong to none, that went.
+    pub manifests: u64,
+    /// Bytes that went, with what was left over from before.
+    pub freed: u64,
+    /// Bytes that are left.
+    pub left: u64,
+}
+
 /// What made a run in the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -33,8 +33,8 @@ mod upload;
 pub use age::Age;
 pub use beneath::Beneath;
 pub use collection::{
-    CollectOptions, Collected, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind, Trashed,
-    Undone,
+    CollectOptions, Collected, Evicted, Item, Kept, Link, Removal, Retained, RunId, TagRemoval, TrashKind,
+    Trashed, Undone,
 };
 #[cfg(feature = "suite")]
 pub use directory::Guard;

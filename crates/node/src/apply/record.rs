@@ -83,7 +83,14 @@ pub(super) struct Records {
 
 /// Held while a tree is changed; the system ends it with the process.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is being started at this moment still has the file, too.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Records {
@@ -126,7 +133,7 @@ impl Records {
         let _ = write!(file, "{}", std::process::id());
         self.forget(GONE)?;
         self.give_up()?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// The record of an apply that was cut off.

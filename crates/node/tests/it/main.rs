@@ -8,3 +8,4 @@
 )]
 
 mod apply;
+mod probe;

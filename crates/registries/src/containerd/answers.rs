@@ -68,6 +68,8 @@ pub enum Answer {
     Status(u16),
     /// 200 without `Docker-Content-Digest`.
     NoDigest,
+    /// 200 without `Docker-Content-Digest` and without a size.
+    NoSize,
     /// 401 with `WWW-Authenticate: Basic`.
     Basic,
     /// 401 with `WWW-Authenticate: Bearer`.
@@ -149,7 +151,7 @@ impl Answer {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(*status),
-            Self::NoDigest => Some(200),
+            Self::NoDigest | Self::NoSize => Some(200),
             Self::Basic | Self::Bearer { .. } | Self::NoRealm => Some(401),
             _ => None,
         }

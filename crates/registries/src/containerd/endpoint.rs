@@ -7,7 +7,8 @@ use landfall_diag::Span;
 use super::files::{self, Files};
 use super::log::LogLine;
 use super::release::Behaviour;
-use super::rewrite::Rules;
+use super::rewrite::{Patterns, Rules};
+use super::setup::Flavour;
 use crate::TlsUse;
 use crate::go::{net, path};
 use crate::hosts::{Capability, HostSettings, Target};
@@ -15,6 +16,14 @@ use crate::hosts::{Capability, HostSettings, Target};
 /// The line that tells of `http` with certificates.
 const HTTPS_FIRST: &str = "host will try HTTPS first since it is configured for HTTP with a TLS configuration, \
                            consider changing host to HTTPS or removing unused TLS configuration";
+
+/// What is needed to read directories, and what was compiled on the way.
+pub(super) struct Load<'a> {
+    pub(super) flavour: Flavour,
+    pub(super) behaviour: Behaviour,
+    pub(super) files: &'a Files,
+    pub(super) patterns: Patterns,
+}
 
 /// A host, before it is known for which registry.
 #[derive(Clone, Debug)]
@@ -75,9 +84,9 @@ impl Endpoint {
         span: Option<Span>,
         settings: &HostSettings,
         base: &str,
-        files: &Files,
-        behaviour: Behaviour,
+        load: &mut Load<'_>,
     ) -> Self {
+        let (files, behaviour) = (load.files, load.behaviour);
         let absolute = |file: &str| match file.starts_with('/') {
             true => file.to_owned(),
             false => path::join(&[base, file]),
@@ -86,7 +95,7 @@ impl Endpoint {
             target: target.cloned().unwrap_or_default(),
             pull: settings.can(Capability::Pull),
             resolve: settings.can(Capability::Resolve),
-            rules: Arc::new(Rules::compile(&settings.rewrite)),
+            rules: Arc::new(Rules::compile(&settings.rewrite, &mut load.patterns)),
             span,
             tls_span: settings.tls_span(),
             capabilities_span: settings.capabilities.as_ref().map(|all| all.span),

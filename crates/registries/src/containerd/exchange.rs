@@ -16,6 +16,7 @@ pub(super) enum Reply {
     Status(u16, Method),
     /// 200 without a digest.
     NoDigest,
+    NoSize,
     /// No answer.
     Error {
         words: String,
@@ -93,6 +94,7 @@ impl<'a> Exchange<'a> {
             question.answers.push((status, question.method));
             let reply = match answer {
                 Answer::NoDigest => Reply::NoDigest,
+                Answer::NoSize => Reply::NoSize,
                 _ => Reply::Status(status, question.method),
             };
             // Older releases look at the count first, newer ones after they have made up their mind.

@@ -4,6 +4,7 @@ use landfall_diag::Span;
 use landfall_oci::{Reference, Target};
 
 use super::choose::Choice;
+use super::consequence::{Consequence, consequences};
 use super::credentials;
 use super::endpoint::Endpoint;
 use super::log::LogLine;
@@ -22,6 +23,8 @@ pub struct Explanation {
     pub choice: Choice,
     /// The first request to each host, in order; for a digest the hosts are asked twice, `/manifests/` and `/blobs/`.
     pub attempts: Vec<Attempt>,
+    /// What follows from each kind of answer, attempt by attempt.
+    pub consequences: Vec<Vec<Consequence>>,
     /// What the first request may be instead: the fork applies any of several rules that match.
     pub alternatives: Vec<Alternative>,
     /// Hosts that are configured and not asked for this image.
@@ -121,6 +124,7 @@ impl Containerd {
             image: wanted.text.clone(),
             choice,
             attempts: Vec::new(),
+            consequences: Vec::new(),
             alternatives: Vec::new(),
             skipped: Vec::new(),
             log,
@@ -142,6 +146,12 @@ impl Containerd {
                 }
             }
         }
+        let last = told.attempts.len() / wanted.rounds().len();
+        let behaviour = self.setup.behaviour;
+        let follows = |(index, attempt): (usize, &Attempt)| {
+            consequences(behaviour, &attempt.presented, (index + 1) % last.max(1) == 0)
+        };
+        told.consequences = told.attempts.iter().enumerate().map(follows).collect();
         told
     }
 

@@ -8,7 +8,7 @@ use super::choose::{Choice, Source};
 use super::endpoint::{Endpoint, Fault};
 use super::files::{self, Files};
 use super::release::Behaviour;
-use super::rewrite::Rules;
+use super::rewrite::{Patterns, Rules};
 use super::setup::{Flavour, Hosts, Setup};
 use crate::go::{net, quote::quote, url::Url};
 use crate::hosts::Target;
@@ -46,9 +46,10 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn new(setup: &Setup) -> Self {
         let fork = setup.flavour == Flavour::K3s;
+        let mut patterns = Patterns::default();
         let rules = |mirror: &Mirror| {
             let rewrites = if fork { mirror.rewrites.as_slice() } else { &[] };
-            Arc::new(Rules::compile(rewrites))
+            Arc::new(Rules::compile(rewrites, &mut patterns))
         };
         Self {
             rules: setup.legacy.mirrors.iter().map(rules).collect(),

@@ -8,6 +8,7 @@
 mod answers;
 mod choose;
 mod config_toml;
+mod consequence;
 mod credentials;
 mod endpoint;
 mod exchange;
@@ -25,6 +26,7 @@ mod setup;
 pub use answers::{Answer, Answers, Authorization, Method, Request, Sent, Trace};
 pub use choose::{Candidate, Choice, Outcome, Source};
 pub use config_toml::{ConfigError, ConfigToml};
+pub use consequence::{Class, Consequence, Then};
 pub use credentials::Credential;
 pub use explain::{Alternative, Explanation, Skipped, SkippedWhy};
 pub use files::FileState;

@@ -1,13 +1,12 @@
 //! One directory of certs.d as containerd loads it.
 
 use super::choose::Source;
-use super::endpoint::Endpoint;
-use super::files::Files;
+use super::endpoint::{Endpoint, Load};
 use super::log::LogLine;
 use super::release::Behaviour;
 use super::setup::Flavour;
 use crate::go::path;
-use crate::hosts::{HostDir, HostsError, HostsFile, HostsToml};
+use crate::hosts::{HostDir, HostsError, HostsToml};
 
 /// What a directory comes to.
 #[derive(Debug)]
@@ -27,13 +26,8 @@ impl Place {
         }
     }
 
-    pub(super) fn load(
-        dir: &HostDir,
-        base: &str,
-        flavour: Flavour,
-        behaviour: Behaviour,
-        files: &Files,
-    ) -> Self {
+    pub(super) fn load(dir: &HostDir, base: &str, load: &mut Load<'_>) -> Self {
+        let files = load.files;
         let certificates = |source| Self {
             endpoints: vec![Endpoint::with_certificates(&dir.files, base, files)],
             log: Vec::new(),
@@ -44,23 +38,23 @@ impl Place {
             Some(file) if file.text.is_empty() => return certificates(Source::EmptyHostsToml(file.source)),
             Some(file) => file,
         };
-        let dialect = behaviour.dialect(flavour == Flavour::K3s);
+        let dialect = load.behaviour.dialect(load.flavour == Flavour::K3s);
         match HostsToml::parse(file.source, &file.text, dialect) {
             Ok(read) => Self {
-                endpoints: endpoints(&read, base, flavour, behaviour, files),
+                endpoints: endpoints(&read, base, load),
                 log: Vec::new(),
                 source: Source::HostsToml(file.source),
             },
             Err(error) => {
                 let mut place = certificates(Source::BrokenHostsToml(file.source));
-                place.log.push(broken(file, base, behaviour, &error));
+                place.log.push(broken(base, load.behaviour, &error));
                 place
             }
         }
     }
 }
 
-fn broken(_file: &HostsFile, base: &str, behaviour: Behaviour, error: &HostsError) -> LogLine {
+fn broken(base: &str, behaviour: Behaviour, error: &HostsError) -> LogLine {
     let name = match behaviour.log_names_file {
         true => path::join(&[base, "hosts.toml"]),
         false => "hosts.toml".to_owned(),
@@ -69,20 +63,15 @@ fn broken(_file: &HostsFile, base: &str, behaviour: Behaviour, error: &HostsErro
 }
 
 /// The hosts in the order of their trial; then `server`, or the registry itself.
-fn endpoints(
-    read: &HostsToml,
-    base: &str,
-    flavour: Flavour,
-    behaviour: Behaviour,
-    files: &Files,
-) -> Vec<Endpoint> {
-    let of = |target, span, settings| Endpoint::of(target, span, settings, base, files, behaviour);
+fn endpoints(read: &HostsToml, base: &str, load: &mut Load<'_>) -> Vec<Endpoint> {
+    let with_server = load.flavour == Flavour::Upstream || read.server_on_top || read.hosts.is_empty();
+    let mut of = |target, span, settings| Endpoint::of(target, span, settings, base, load);
     let mut all: Vec<Endpoint> = read
         .hosts
         .iter()
         .map(|host| of(Some(&host.target), Some(host.url.span), &host.settings))
         .collect();
-    if flavour == Flavour::Upstream || read.server_on_top || read.hosts.is_empty() {
+    if with_server {
         let span = read.server.as_ref().map(|server| server.span);
         let server = of(read.target.as_ref(), span, &read.root);
         all.push(Endpoint {

@@ -169,7 +169,11 @@ impl Behaviour {
     pub fn dialect(self, fork: bool) -> Dialect {
         Dialect {
             fork,
-            go_toml: self.go_toml,
+            go_toml: match self.go_toml {
+                // K3s builds containerd into its own program, with the go-toml of its own choice: the newest.
+                GoToml::V2 if fork => GoToml::V2_4,
+                library => library,
+            },
             referrers: self.referrers,
             dial_timeout: self.dial_timeout,
         }

@@ -119,10 +119,13 @@ impl Containerd {
     fn not_fetched(&self, exchange: &Exchange<'_>, reply: Reply, object: &Object) -> Option<String> {
         let url = exchange.requests.last().map_or("", |sent| &sent.request.url);
         Some(match reply {
-            Reply::NoDigest | Reply::Status(..=299, _) => return None,
+            Reply::NoDigest | Reply::NoSize | Reply::Status(..=299, _) => return None,
             Reply::Status(404, _) if object.manifest => format!("content at {url} not found: not found"),
             Reply::Status(404, _) => {
-                format!("could not fetch content descriptor {} from remote: not found", object.digest)
+                format!(
+                    "could not fetch content descriptor {} from remote: not found",
+                    object.digest
+                )
             }
             Reply::Status(status, method) => match self.setup().behaviour.status_words {
                 StatusWords::PullingFromHost => format!("unexpected status code {url}: {}", shown(status)),
@@ -134,7 +137,11 @@ impl Containerd {
 }
 
 fn status_of_request(method: Method, url: &str, status: u16) -> String {
-    format!("unexpected status from {} request to {url}: {}", method.as_str(), shown(status))
+    format!(
+        "unexpected status from {} request to {url}: {}",
+        method.as_str(),
+        shown(status)
+    )
 }
 
 impl Search<'_> {
@@ -177,7 +184,7 @@ impl Search<'_> {
                 (Class::Connection, format!("{denied}{words}"), None)
             }
             Reply::NoDigest if wanted.digest => return Some(End::Found(host)),
-            Reply::NoDigest => return Some(self.by_content(wanted, index, kind, &host)),
+            Reply::NoDigest | Reply::NoSize => return Some(self.by_content(wanted, index, kind, &host)),
             Reply::Status(..=299, _) => return Some(End::Found(host)),
             Reply::Status(status @ 300..=399, method) => {
                 return Some(End::Failed(self.status(

@@ -1,5 +1,8 @@
 //! K3s' rewrites of repositories: compiled once, applied as the fork applies them for each request.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use landfall_diag::Span;
 
 use super::log::LogLine;
@@ -15,9 +18,28 @@ pub(super) struct Rules {
 
 #[derive(Debug)]
 struct Rule {
-    regex: GoRegex,
+    regex: Arc<GoRegex>,
     replacement: String,
     span: Span,
+}
+
+/// Patterns that were compiled: K3s copies the rules of a mirror to each of its endpoints.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    known: BTreeMap<String, Result<Arc<GoRegex>, String>>,
+}
+
+impl Patterns {
+    fn compile(&mut self, pattern: &str) -> Result<Arc<GoRegex>, String> {
+        if let Some(known) = self.known.get(pattern) {
+            return known.clone();
+        }
+        let compiled = GoRegex::compile(pattern)
+            .map(Arc::new)
+            .map_err(|error| error.to_string());
+        self.known.insert(pattern.to_owned(), compiled.clone());
+        compiled
+    }
 }
 
 /// A repository as one rule makes it.
@@ -28,21 +50,19 @@ pub(super) struct Rewritten {
 }
 
 impl Rules {
-    pub(super) fn compile(rewrites: &[Rewrite]) -> Self {
+    pub(super) fn compile(rewrites: &[Rewrite], patterns: &mut Patterns) -> Self {
         let mut sorted: Vec<&Rewrite> = rewrites.iter().collect();
         sorted.sort_by(|a, b| a.pattern.value.cmp(&b.pattern.value));
         let mut rules = Self::default();
         for rewrite in sorted {
             let pattern = &rewrite.pattern;
-            match GoRegex::compile(&pattern.value) {
+            match patterns.compile(&pattern.value) {
                 Ok(regex) => rules.all.push(Rule {
                     regex,
                     replacement: rewrite.replacement.value.clone(),
                     span: pattern.span.to(rewrite.replacement.span),
                 }),
-                Err(error) => rules
-                    .refused
-                    .push((pattern.value.clone(), error.to_string(), pattern.span)),
+                Err(error) => rules.refused.push((pattern.value.clone(), error, pattern.span)),
             }
         }
         rules

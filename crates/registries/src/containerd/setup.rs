@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Choice, Source};
 use super::credentials::Credential;
-use super::endpoint::{Endpoint, Fault};
+use super::endpoint::{Endpoint, Fault, Load};
 use super::files::FileState;
 use super::legacy::{self, Compiled, Legacy};
 use super::log::LogLine;
 use super::place::Place;
 use super::release::{Behaviour, Release};
+use super::rewrite::Patterns;
 use crate::hosts::CertsD;
 
 /// Whose containerd it is.
@@ -98,10 +99,16 @@ impl Containerd {
                 setup.files.entry(path).or_insert(FileState::Directory);
             }
         }
+        let mut load = Load {
+            flavour: setup.flavour,
+            behaviour: setup.behaviour,
+            files: &setup.files,
+            patterns: Patterns::default(),
+        };
         for (index, root) in setup.roots.iter().enumerate() {
             for (name, dir) in &root.dirs {
                 let base = choose::path_of(root, name);
-                let place = Place::load(dir, &base, setup.flavour, setup.behaviour, &setup.files);
+                let place = Place::load(dir, &base, &mut load);
                 places.insert((index, name.clone()), place);
             }
         }

@@ -46,7 +46,7 @@ impl HostsToml {
     /// # Errors
     /// What makes containerd throw the whole file away.
     pub fn parse(source: SourceId, text: &str, dialect: Dialect) -> Result<Self, HostsError> {
-        let document = toml::parse(source, text, dialect.go_toml);
+        let document = toml::parse_as(source, text, dialect.go_toml);
         let order = match dialect.go_toml == GoToml::V1 {
             true => order_of_entries(&document, Span::new(source, 0..text.len())),
             false => Ok(order_of_headers(&document)),

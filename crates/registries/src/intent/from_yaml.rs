@@ -26,7 +26,7 @@ pub fn from_registries_yaml(file: &RegistriesYaml, deny_upstream: bool) -> (Inte
     }
     for host in &file.auths {
         reader.lose(
-            host.key.span,
+            host.auth.span,
             "`auths`",
             "K3s and RKE2 read this section and use it for nothing",
             "use `configs`",

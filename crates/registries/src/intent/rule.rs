@@ -93,7 +93,7 @@ fn prefix(pattern: &str, replacement: &str) -> Option<RuleKind> {
     let (literal, tail) = literal(rest)?;
     // Unanchored, a literal is found anywhere; `(.*)` alone begins at the first byte, and the empty match behind it
     // touches the one before and does not count.
-    if !anchored && !(literal.is_empty() && !tail.is_empty()) {
+    if !anchored && (!literal.is_empty() || tail.is_empty()) {
         return None;
     }
     // No repository is empty or ends with a slash, so something follows.

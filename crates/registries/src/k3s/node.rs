@@ -230,12 +230,8 @@ fn refusal(rendering: &Rendering, options: &Options) -> Option<LogLine> {
         });
     }
     let rendered = &rendering.config_toml;
-    let error = toml::parse(
-        SourceId(FIRST),
-        &rendered.text,
-        options.behaviours.containerd.behaviour().go_toml,
-    )
-    .error?;
+    let dialect = options.behaviours.containerd.behaviour().dialect(true);
+    let error = toml::parse_as(SourceId(FIRST), &rendered.text, dialect.go_toml).error?;
     Some(LogLine {
         text: format!(
             "containerd: failed to load TOML: {}: {error}",

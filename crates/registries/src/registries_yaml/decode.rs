@@ -104,11 +104,14 @@ fn config(decoder: &mut Decoder, node: &Node, entry: &mut ConfigEntry) -> Result
     const TYPE: &str = "registries.RegistryConfig";
     decoder.mapping(node, TYPE, &mut |decoder, key, value| {
         let span = key.span.to(value.span);
+        // Only a mapping adds to a section that is there; `NULL` makes an empty one.
+        let adds = value.pairs().is_some();
         match key.value.as_str() {
             "auth" => {
                 let mut section = entry
                     .auth
                     .take()
+                    .filter(|_| adds)
                     .unwrap_or_else(|| Spanned::new(Auth::default(), span));
                 section.span = span;
                 let done = auth(decoder, value, "*registries.AuthConfig", &mut section.value)?;
@@ -118,6 +121,7 @@ fn config(decoder: &mut Decoder, node: &Node, entry: &mut ConfigEntry) -> Result
                 let mut section = entry
                     .tls
                     .take()
+                    .filter(|_| adds)
                     .unwrap_or_else(|| Spanned::new(YamlTls::default(), span));
                 section.span = span;
                 let done = tls(decoder, value, &mut section.value)?;

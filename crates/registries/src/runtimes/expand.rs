@@ -6,7 +6,7 @@ use landfall_diag::Spanned;
 use super::Options;
 use super::file::Losses;
 use crate::intent::{
-    Base, Endpoint, Intent, Match, Registry, RuleKind, Scheme, Subject, Upstream, canonical_host,
+    Asked, Base, Endpoint, Intent, Match, Registry, RuleKind, Scheme, Subject, Upstream, canonical_host,
 };
 
 /// The registries of an intent without its wildcard, which is written out for those of the options instead.
@@ -99,6 +99,7 @@ pub(super) fn is_own(endpoint: &Endpoint, host: &str) -> bool {
     canonical_host(&endpoint.host) == canonical_host(host)
         && endpoint.base == Base::V2(String::new())
         && endpoint.rewrites.is_empty()
+        && endpoint.asked.value == Asked::Always
 }
 
 /// The base of an endpoint whose only rule puts a prefix before every name: the base with that prefix, and no rule.

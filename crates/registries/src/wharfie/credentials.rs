@@ -55,7 +55,7 @@ fn decoded(encoded: &str) -> Presented {
     let refused = |why: &str| Presented::Broken(format!("`auth` is sent as it is: {why}"));
     match base64::decode(encoded.as_bytes()) {
         Err(error) => refused(&error.to_string()),
-        Ok(bytes) => match String::from_utf8_lossy(&bytes).split_once(':') {
+        Ok(bytes) => match String::from_utf8_lossy(unpadded(&bytes, encoded)).split_once(':') {
             None => refused("it holds no colon"),
             Some((username, password)) => Presented::Basic {
                 username: username.to_owned(),
@@ -63,6 +63,18 @@ fn decoded(encoded: &str) -> Presented {
             },
         },
     }
+}
+
+/// Our decoder gives the whole of Go's buffer, with a NUL for each sign of padding; the registry does not.
+fn unpadded<'a>(bytes: &'a [u8], encoded: &str) -> &'a [u8] {
+    let padding = encoded
+        .bytes()
+        .rev()
+        .take_while(|byte| matches!(byte, b'=' | b'\r' | b'\n'));
+    let padding = padding.filter(|byte| *byte == b'=').count();
+    bytes
+        .get(..bytes.len().saturating_sub(padding))
+        .unwrap_or_default()
 }
 
 /// The certificates for a host.

@@ -5,7 +5,8 @@ use std::time::Instant;
 use landfall_diag::SourceId;
 use landfall_oci::Reference;
 use landfall_registries::containerd::{
-    ConfigError, ConfigToml, Containerd, Flavour, Name, Release, Setup, Source, To, Why, exits, reach,
+    Answer, Class, ConfigError, ConfigToml, Containerd, Flavour, Name, Release, Request, Setup, Source, Then,
+    To, Why, exits, reach,
 };
 use landfall_registries::hosts::CertsD;
 use landfall_registries::{Attempt, Presented};
@@ -319,5 +320,58 @@ fn seven_hundred_images_are_explained_at_once() {
             .unwrap();
         assert_eq!(told.attempts[0].repository, format!("q{number}/x"));
         assert_eq!(told.attempts[1].repository, repository);
+    }
+}
+
+/// What is told to follow from an answer is what happens when every host gives it.
+#[test]
+fn consequences_are_what_is_played() {
+    let answers = [
+        (Class::Found, Answer::Status(200)),
+        (Class::Redirection, Answer::Status(302)),
+        (Class::Forbidden, Answer::Status(403)),
+        (Class::NotFound, Answer::Status(404)),
+        (Class::Busy, Answer::Status(429)),
+        (Class::Failing, Answer::Status(503)),
+        (Class::Refusing, Answer::Status(400)),
+        (Class::Unreachable, Answer::Refused),
+        (Class::Silent, Answer::Cut),
+        (Class::Unauthorized, Answer::Basic),
+    ];
+    for release in Release::ALL {
+        let mut setup = Setup::new(Flavour::Upstream);
+        setup.behaviour = release.behaviour();
+        let mut root = CertsD::new("/certs.d");
+        root.put("quay.io", SOURCE, "[host]\n[host.\"https://m\"]\n");
+        setup.roots.push(root);
+        let node = Containerd::new(setup);
+        let image = Reference::parse("quay.io/a:1").unwrap();
+        let told = node.explain(&image);
+        for (class, answer) in &answers {
+            let trace = node.simulate(&image, &mut |_: &Request| answer.clone());
+            for (attempt, host) in ["m", "quay.io"].into_iter().enumerate() {
+                let follows = told.consequences[attempt]
+                    .iter()
+                    .find(|one| one.class == *class)
+                    .unwrap();
+                let asked = trace
+                    .requests
+                    .iter()
+                    .filter(|sent| sent.request.host == host)
+                    .count();
+                let earlier = attempt > 0
+                    && told.consequences[0]
+                        .iter()
+                        .any(|one| one.class == *class && matches!(one.then, Then::Done | Then::Fails));
+                // 2.0 asks for the reason of the first 403 only.
+                let second = release == Release::V2_0 && *class == Class::Forbidden && attempt == 1;
+                let expected = if earlier {
+                    0
+                } else {
+                    follows.requests - usize::from(second)
+                };
+                assert_eq!(asked, expected, "{release:?} {class:?} {host}");
+            }
+        }
     }
 }

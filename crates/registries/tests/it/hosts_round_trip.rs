@@ -107,18 +107,18 @@ proptest! {
     #[test]
     fn every_library_reads_the_same_texts(file in file()) {
         let text = file.to_string();
-        let newest = toml::parse(SourceId(0), &text, GoToml::V2_4);
+        let newest = toml::parse(SourceId(0), &text);
         prop_assert_eq!(&newest.error, &None);
         let brackets = file.hosts.iter().any(|host| host.url.value.contains(']'));
         for library in [GoToml::V1, GoToml::V2] {
-            let older = toml::parse(SourceId(0), &text, library);
+            let older = toml::parse_as(SourceId(0), &text, library);
             prop_assert!(brackets || older.error.is_none(), "{:?}\n{}", older.error, text);
         }
     }
 
     #[test]
     fn no_text_is_too_much_for_the_reader(text in "[\\[\\]{}=.,\"'#\\\\ \\n\\ra-c0-9:_+-]{0,60}|\\PC{0,40}") {
-        let document = toml::parse(SourceId(0), &text, GoToml::V2_4);
+        let document = toml::parse(SourceId(0), &text);
         if let Some(error) = document.error {
             prop_assert!(text.get(error.span.range()).is_some(), "{error} {:?}", error.span);
         }
@@ -128,18 +128,14 @@ proptest! {
 #[test]
 fn nests_are_read_to_a_depth_and_no_deeper() {
     let nested = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(toml::parse(SourceId(0), &nested(150), GoToml::V2_4).error, None);
-    assert!(
-        toml::parse(SourceId(0), &nested(100_000), GoToml::V2_4)
-            .error
-            .is_some()
-    );
+    assert_eq!(toml::parse(SourceId(0), &nested(150)).error, None);
+    assert!(toml::parse(SourceId(0), &nested(100_000)).error.is_some());
 }
 
 #[test]
 fn values_know_their_places() {
     let text = "# c\n[host.'https://é'] # d\nca = [ \"a\", 'b' ]\n";
-    let document = toml::parse(SourceId(0), text, GoToml::V2_4);
+    let document = toml::parse(SourceId(0), text);
     assert_eq!(document.error, None);
     let host = &document.root.get("host").unwrap().as_table().unwrap().entries[0];
     assert_eq!(&text[host.key.span.range()], "'https://é'");

@@ -48,10 +48,10 @@ impl Gateway {
         let label = &source.route.label;
         let key = (source.kept.clone(), target.clone());
         let cached = self.cached_manifest(source, target).await;
-        let is_settled = matches!(target, Target::Digest(_)) || self.fresh.has(&key, Instant::now());
-        if let Some(found) = cached.as_ref().filter(|_| is_settled) {
+        let is_missing = cached.is_none();
+        if let Some(found) = cached.filter(|_| self.is_settled(source, target)) {
             self.counters.answered(label, Answered::Hit);
-            return Ok(found.clone());
+            return Ok(found);
         }
         let failure = |verdict: Verdict| {
             verdict.into_failure(
@@ -59,13 +59,16 @@ impl Gateway {
                 ErrorCode::ManifestUnknown,
             )
         };
-        if cached.is_none() && self.missing.has(&key, Instant::now()) {
+        if is_missing && self.missing.has(&key, Instant::now()) {
             self.counters.answered(label, Answered::Remembered);
             return Err(failure(Verdict::default()));
         }
         let (gateway, own, wanted) = (Arc::clone(self), source.clone(), target.clone());
         let work = move || async move {
+            // It may have come since.
+            let cached = gateway.cached_manifest(&own, &wanted).await;
             match (cached, &wanted) {
+                (Some(found), _) if gateway.is_settled(&own, &wanted) => Ok((found, Answered::Hit)),
                 (Some(known), Target::Tag(tag)) => gateway.look_again(&own, tag, known).await,
                 _ => gateway.fetch_manifest(&own, &wanted).await,
             }
@@ -82,8 +85,19 @@ impl Gateway {
         outcome.map(|(found, _)| found).map_err(failure)
     }
 
+    /// Whether what is kept needs no second look.
+    fn is_settled(&self, source: &Source, target: &Target) -> bool {
+        let key = || (source.kept.clone(), target.clone());
+        matches!(target, Target::Digest(_)) || self.fresh.has(&key(), Instant::now())
+    }
+
     async fn cached_manifest(&self, source: &Source, target: &Target) -> Option<FoundManifest> {
-        let found = self.cache.stat_manifest(&source.kept, target).await;
+        let mut found = self.cache.stat_manifest(&source.kept, target).await;
+        // By its digest too: that tells the cache that somebody uses it.
+        if let (Ok(known), Target::Tag(_)) = (&found, target) {
+            let exact = Target::Digest(known.digest);
+            found = self.cache.stat_manifest(&source.kept, &exact).await;
+        }
         if let Err(error) = found.as_ref()
             && !error.is_not_found()
         {
@@ -98,7 +112,7 @@ impl Gateway {
         })
     }
 
-    async fn fetch_manifest(&self, source: &Source, target: &Target) -> Outcome {
+    async fn fetch_manifest(self: &Arc<Self>, source: &Source, target: &Target) -> Outcome {
         let wanted = target.clone();
         let question = move |open: Open| {
             let target = wanted.clone();
@@ -114,7 +128,7 @@ impl Gateway {
     }
 
     /// Asks whether a tag still points at what we know; takes what it points at now.
-    async fn look_again(&self, source: &Source, tag: &Tag, known: FoundManifest) -> Outcome {
+    async fn look_again(self: &Arc<Self>, source: &Source, tag: &Tag, known: FoundManifest) -> Outcome {
         let (target, digest) = (Target::Tag(tag.clone()), known.descriptor.digest);
         let wanted = target.clone();
         let question = move |open: Open| {
@@ -172,7 +186,7 @@ impl Gateway {
 
     /// Puts a manifest into the cache. Where that does not work, it is given out all the same.
     async fn keep(
-        &self,
+        self: &Arc<Self>,
         source: &Source,
         target: &Target,
         manifest: RawManifest,
@@ -191,6 +205,7 @@ impl Gateway {
         };
         match self.cache.put_manifest(&source.kept, put).await {
             Ok(()) => {
+                self.grew(manifest.bytes.len() as u64);
                 let key = (source.kept.clone(), target.clone());
                 self.missing.forget(&key);
                 self.fresh.note(key, Instant::now(), self.options.tag_ttl);

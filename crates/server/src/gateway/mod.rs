@@ -14,6 +14,7 @@ mod fetch;
 mod flight;
 mod health;
 mod host;
+mod lists;
 mod manifests;
 mod recall;
 mod singles;
@@ -22,6 +23,7 @@ mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -64,6 +66,8 @@ pub struct GatewayOptions {
     pub missing_ttl: Duration,
     /// The cache is kept below so many bytes, if there is a bound.
     pub cache_bytes: Option<u64>,
+    /// What was asked for within this time stays, also when the cache is full.
+    pub spare_used_within: Duration,
     /// The registry of paths that name none. Names of private images would be asked for there: none by default.
     pub bare: Option<Registry>,
     /// The largest blob that is fetched, if there is a bound.
@@ -76,6 +80,7 @@ impl Default for GatewayOptions {
             tag_ttl: Duration::from_secs(300),
             missing_ttl: Duration::from_secs(30),
             cache_bytes: None,
+            spare_used_within: Duration::from_secs(600),
             bare: None,
             largest_blob: None,
         }
@@ -98,6 +103,7 @@ pub struct Gateway {
     /// Which host sent wrong bytes for what.
     liars: Recall<(Arc<str>, Digest)>,
     counters: Counters,
+    trimming: AtomicBool,
 }
 
 impl fmt::Debug for Gateway {
@@ -146,6 +152,7 @@ impl Gateway {
             missing: Recall::new(REMEMBERED),
             fresh: Recall::new(REMEMBERED),
             liars: Recall::new(REMEMBERED),
+            trimming: AtomicBool::new(false),
         })
     }
 

@@ -64,9 +64,10 @@ where
                     let work = work();
                     tokio::spawn(async move {
                         let brought = work.await;
-                        // Told before it is taken out: who comes in between finds what it brought where it was put.
-                        let _ = tell.send(Some(brought));
+                        // Taken out before it is told: who hears of it and asks again, asks anew. Work should look
+                        // first whether what came before it has left nothing to do.
                         drop(entry);
+                        let _ = tell.send(Some(brought));
                     });
                     (result, true)
                 }

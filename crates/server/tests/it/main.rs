@@ -7,6 +7,7 @@ mod advisories;
 mod client;
 mod conformance;
 mod fallback;
+mod gateway;
 mod greed;
 mod log;
 mod namespaces;

@@ -8,6 +8,7 @@ mod blobs;
 mod cached;
 mod collect;
 mod disk;
+mod evict;
 mod growing;
 mod history;
 mod immutable;

@@ -4,6 +4,7 @@
 mod collect;
 mod crash;
 mod disk_full;
+mod evict;
 mod foreign;
 mod growing;
 mod hands;

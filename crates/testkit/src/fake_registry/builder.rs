@@ -164,8 +164,13 @@ impl Builder {
     /// Starts it.
     #[track_caller]
     pub fn start(self) -> FakeRegistry {
-        let listener =
-            TcpListener::bind(self.listen).unwrap_or_else(|error| panic!("{}: {error}", self.listen));
+        self.start_on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts it on an address of the test's own (within a namespace, where every port is free).
+    #[track_caller]
+    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
+        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         listener
             .set_nonblocking(true)
             .expect("a socket can be made not to block");

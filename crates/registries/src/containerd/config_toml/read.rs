@@ -6,7 +6,7 @@ use landfall_oci::Secret;
 use super::{ConfigError, ConfigToml, plugin};
 use crate::containerd::{Credential, Mirror};
 use crate::go::url::Url;
-use crate::hosts::toml::{self, Entry, GoToml, Kind, Table, Value};
+use crate::hosts::toml::{self, Entry, Kind, Table, Value};
 use crate::registries_yaml::YamlTls;
 use crate::{Auth, Rewrite};
 
@@ -18,7 +18,7 @@ impl ConfigToml {
     /// # Errors
     /// [`ConfigError`]: with such a file nothing runs on the node.
     pub fn parse(source: SourceId, text: &str) -> Read<Self> {
-        let document = toml::parse(source, text, GoToml::V2_4);
+        let document = toml::parse(source, text);
         if let Some(error) = document.error {
             return Err(error.into());
         }

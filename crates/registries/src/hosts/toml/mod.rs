@@ -9,7 +9,7 @@ mod tree;
 mod value;
 mod write;
 
-pub use parser::{Document, parse};
+pub use parser::{Document, parse, parse_as};
 pub use value::{Entry, Kind, Origin, Table, Value};
 pub use write::quoted;
 

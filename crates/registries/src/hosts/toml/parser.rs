@@ -44,7 +44,13 @@ pub(super) type Key = Vec<Spanned<String>>;
 
 /// Reads a document; never fails as a whole: what stood before the error is there.
 #[must_use]
-pub fn parse(source: SourceId, text: &str, library: GoToml) -> Document {
+pub fn parse(source: SourceId, text: &str) -> Document {
+    parse_as(source, text, GoToml::default())
+}
+
+/// The same, as an older library reads it.
+#[must_use]
+pub fn parse_as(source: SourceId, text: &str, library: GoToml) -> Document {
     // go-toml v1 passes over a byte order mark; its successor takes it for a key.
     let mark = if library == GoToml::V1 && text.starts_with('\u{feff}') {
         3

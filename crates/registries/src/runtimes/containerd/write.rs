@@ -94,9 +94,24 @@ impl Writer<'_> {
                 file.root = settings;
             }
         }
+        file.hosts = self.hosts(&endpoints, losses);
+        file
+    }
+
+    fn hosts(&self, endpoints: &[&Endpoint], losses: &mut Losses) -> Vec<HostEntry> {
+        let mut hosts: Vec<HostEntry> = Vec::new();
         for endpoint in endpoints {
+            if !self.release.two && endpoint.host.contains(']') {
+                losses.add(
+                    endpoint.span,
+                    format!("the endpoint `{}`", endpoint.url()),
+                    "containerd 1 refuses a file with a `]` in the name of a table, and the registry itself is asked",
+                    "give the host a name",
+                );
+                continue;
+            }
             let (url, settings) = self.host(endpoint, losses);
-            if file.hosts.iter().any(|known| known.url.value == url) {
+            if hosts.iter().any(|known| known.url.value == url) {
                 losses.add(
                     endpoint.span,
                     format!("the second `{url}`"),
@@ -105,13 +120,13 @@ impl Writer<'_> {
                 );
                 continue;
             }
-            file.hosts.push(HostEntry {
+            hosts.push(HostEntry {
                 url: Spanned::new(url, endpoint.span),
                 target: Target::default(),
                 settings,
             });
         }
-        file
+        hosts
     }
 
     /// The rules that the base does not swallow.
@@ -223,8 +238,8 @@ impl Writer<'_> {
         if endpoint.scheme == Scheme::Http {
             return Scheme::Http;
         }
-        let some = |all: &[Spanned<String>]| all.first().map(|first| Spanned::new(all.to_vec(), first.span));
-        settings.ca = some(&trust.tls.ca);
+        let first = trust.tls.ca.first();
+        settings.ca = first.map(|first| Spanned::new(trust.tls.ca.clone(), first.span));
         let pair = |(certificate, key): &(Spanned<String>, Spanned<String>)| ClientPair {
             cert: certificate.clone(),
             key: (!key.is_empty()).then(|| key.clone()),

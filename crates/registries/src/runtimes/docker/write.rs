@@ -117,6 +117,7 @@ fn of_hub(registry: &Registry, namespaced: bool, losses: &mut Losses, mirrors: &
     }
     for endpoint in &registry.endpoints {
         if expand::is_own(endpoint, DOCKER_HUB) {
+            expand::extras(endpoint, "daemon.json", losses);
             continue;
         }
         if let Some(why) = unfit(endpoint, namespaced) {
@@ -129,11 +130,17 @@ fn of_hub(registry: &Registry, namespaced: bool, losses: &mut Losses, mirrors: &
             continue;
         }
         expand::extras(endpoint, "daemon.json", losses);
-        mirrors.push(format!(
-            "{}://{}",
-            endpoint.scheme.as_str(),
-            asked_host(&endpoint.host)
-        ));
+        let url = format!("{}://{}", endpoint.scheme.as_str(), asked_host(&endpoint.host));
+        match mirrors.iter().position(|known| *known == url) {
+            None => mirrors.push(url),
+            Some(at) if at + 1 == mirrors.len() => {}
+            Some(_) => losses.add(
+                endpoint.span,
+                format!("the second turn of the mirror `{url}`"),
+                "dockerd asks each mirror once",
+                "nothing, unless another answer is expected the second time",
+            ),
+        }
     }
 }
 
@@ -157,6 +164,7 @@ fn of_another(registry: &Registry, matches: &Match, insecure: &mut Vec<String>, 
     let is_own = |endpoint: &&Endpoint| own.is_some_and(|host| expand::is_own(endpoint, host));
     for endpoint in &registry.endpoints {
         if is_own(&endpoint) {
+            expand::extras(endpoint, "daemon.json", losses);
             if endpoint.scheme == Scheme::Http && !insecure.contains(&endpoint.host) {
                 both_at_once(endpoint.span, &endpoint.host, losses);
                 insecure.push(endpoint.host.clone());

@@ -55,6 +55,13 @@ pub(super) fn read(walker: &mut Walker<'_>, node: &Node) -> Option<Entry> {
             other => unknown(walker, key.span, other),
         }
     }
+    let failed = |walker: &Walker<'_>| {
+        let found = walker.diagnostics[before..].iter();
+        found.into_iter().any(|found| found.severity == Severity::Error)
+    };
+    if failed(walker) {
+        return None;
+    }
     let prefix = prefix.filter(|prefix| !prefix.is_empty());
     let (prefix, location) = match (prefix, location) {
         (Some(prefix), Some(location)) => (prefix, location),
@@ -69,10 +76,7 @@ pub(super) fn read(walker: &mut Walker<'_>, node: &Node) -> Option<Entry> {
         }
     };
     check(walker, &prefix, &location, by_digest_only.as_ref(), &mirrors);
-    (walker.diagnostics[before..]
-        .iter()
-        .all(|found| found.severity != Severity::Error))
-    .then_some(Entry {
+    (!failed(walker)).then_some(Entry {
         span: node.span,
         prefix,
         location,

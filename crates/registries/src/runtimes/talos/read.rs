@@ -62,6 +62,7 @@ fn one(root: &Node, import: &mut Import) {
 }
 
 type Fields<'n> = [(Spanned<String>, &'n Node)];
+type Named<'n> = (Option<Spanned<String>>, Vec<(Spanned<String>, &'n Node)>);
 
 struct Reader<'a> {
     walker: Walker<'a>,
@@ -192,10 +193,7 @@ impl Reader<'_> {
     }
 
     /// A document's name, and its fields without those that every document has.
-    fn named<'n>(
-        &mut self,
-        fields: &Fields<'n>,
-    ) -> (Option<Spanned<String>>, Vec<(Spanned<String>, &'n Node)>) {
+    fn named<'n>(&mut self, fields: &Fields<'n>) -> Named<'n> {
         let name = fields.iter().find(|(key, _)| key.as_str() == "name");
         let name = name.and_then(|(_, value)| self.walker.text(value, "name"));
         let common = ["apiVersion", "kind", "name"];

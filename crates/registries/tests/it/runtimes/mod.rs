@@ -5,5 +5,6 @@ mod losses;
 mod oracle;
 mod peers;
 mod readers;
+mod registries_yaml;
 mod round_trips;
 mod support;

@@ -58,10 +58,11 @@ pub(crate) fn seen(intent: &Intent, hosts: &[&str]) -> Seen {
             .into_iter()
             .map(|(key, value)| (format!("credential of {key}"), value)),
     );
-    // What is known of a host that is never asked does not matter.
+    // What is known of a host that is never asked by TLS does not matter.
     let asked: BTreeSet<&str> = seen
         .values()
         .flat_map(|places| places.split("  "))
+        .filter(|place| place.starts_with("https:"))
         .filter_map(|place| place.split('/').nth(2))
         .collect();
     let trust = trust(intent)

@@ -151,7 +151,11 @@ impl Inner {
     }
 
     /// Really deletes runs that are that old, and what is left of earlier deletions. Gives the bytes freed.
-    pub(super) fn empty_trash(&self, older_than: Duration, now: SystemTime) -> Result<u64, StoreError> {
+    pub(in crate::directory) fn empty_trash(
+        &self,
+        older_than: Duration,
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
         let mut freed = 0;
         for name in strict::names(&self.layout.trash())? {
             let Ok(run) = name.parse::<RunId>() else {

@@ -49,14 +49,15 @@ impl World {
         fs::write(ca, own.certificate()).unwrap();
         let (user, password) = ACCOUNT;
         let bearer = || Auth::Bearer(Bearer::account(user, password));
-        let secure = |name: &'static str, address: &str, authority: &Authority, auth: Auth, images: &[&str]| {
-            let builder = holding(images)
-                .tls(authority.issue(&[name]))
-                .public_url(format!("https://{name}"))
-                .auth(auth)
-                .listen(format!("{address}:443").parse().unwrap());
-            (name, builder.start())
-        };
+        let secure =
+            |name: &'static str, address: &str, authority: &Authority, auth: Auth, images: &[&str]| {
+                let builder = holding(images)
+                    .tls(authority.issue(&[name]))
+                    .public_url(format!("https://{name}"))
+                    .auth(auth)
+                    .listen(format!("{address}:443").parse().unwrap());
+                (name, builder.start())
+            };
         let plain = holding(&["demo/nginx:1.27", "demo/ubuntu:24.04"])
             .auth(Auth::basic(user, password))
             .listen(format!("{ADDRESS}:80").parse().unwrap());
@@ -69,9 +70,27 @@ impl World {
         namespace.hosts(&names);
         let [public, own_name, mirror, hub] = names;
         let registries = vec![
-            secure(public.0, public.1, &trusted, bearer(), &["demo/nginx:1.27", "demo/ubuntu:20.04"]),
-            secure(own_name.0, own_name.1, &own, bearer(), &["demo/nginx:1.27", "demo/ubuntu:22.04"]),
-            secure(mirror.0, mirror.1, &trusted, Auth::None, &["library/busybox:1.36"]),
+            secure(
+                public.0,
+                public.1,
+                &trusted,
+                bearer(),
+                &["demo/nginx:1.27", "demo/ubuntu:20.04"],
+            ),
+            secure(
+                own_name.0,
+                own_name.1,
+                &own,
+                bearer(),
+                &["demo/nginx:1.27", "demo/ubuntu:22.04"],
+            ),
+            secure(
+                mirror.0,
+                mirror.1,
+                &trusted,
+                Auth::None,
+                &["library/busybox:1.36"],
+            ),
             secure(hub.0, hub.1, &trusted, Auth::None, &[]),
             (ADDRESS, plain.start()),
         ];
@@ -127,7 +146,9 @@ impl World {
         let mut first: Vec<_> = Vec::new();
         for (name, registry) in &self.registries {
             let requests = registry.requests();
-            let head = requests.iter().position(|request| request.kind == Kind::ManifestHead);
+            let head = requests
+                .iter()
+                .position(|request| request.kind == Kind::ManifestHead);
             first.extend(head.map(|at| (registry.started() + requests[at].at, *name)));
         }
         first.sort();
