@@ -30,7 +30,7 @@ const ONLY: &str = "LANDFALL_CASE";
 /// How many pulls run beside each other.
 const AT_ONCE: usize = 16;
 /// How many mismatches are shown.
-const SHOWN: usize = 100;
+const SHOWN: usize = 5;
 
 #[test]
 fn debian_asks_as_we_say() {

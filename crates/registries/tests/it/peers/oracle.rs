@@ -21,6 +21,11 @@ use super::case::{Case, Server};
 use super::generate::SHARED;
 use super::pki::{Material, Security};
 
+/// The error of an image whose manifest was an empty page.
+const EMPTY_PAGE: &str = "unable to fetch descriptor \
+    (sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855) \
+    which reports content size of zero: invalid argument";
+
 /// What we say will happen.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -106,7 +111,11 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
             .map(|words| format!("failed to resolve reference {:?}: {words}", full(&reference))),
         ..Told::default()
     };
-    if trace.resolved {
+    // Some errors' pages are taken for the manifest; ours are empty.
+    let status = trace.requests.last().and_then(|sent| sent.answer.status());
+    if trace.resolved && status.is_some_and(|status| status >= 300) {
+        told.error = Some(EMPTY_PAGE.to_owned());
+    } else if trace.resolved {
         let by_blob = trace
             .requests
             .last()
@@ -243,6 +252,9 @@ impl World<'_> {
             401 => {
                 let challenges: Vec<&String> = header("www-authenticate").collect();
                 if let Some(bearer) = challenges.iter().find(|text| text.starts_with("Bearer")) {
+                    if !bearer.contains("realm=") {
+                        return Answer::NoRealm;
+                    }
                     let error = bearer
                         .split_once(r#"error=""#)
                         .map(|(_, rest)| rest.trim_end_matches('"').to_owned());

@@ -161,10 +161,16 @@ configs:
         ("docker.io/demo/nginx:1.27", &[HUB_MIRROR, PUBLIC]),
         ("docker.io/demo/ubuntu:20.04", &[HUB_MIRROR, PUBLIC]),
         ("docker.io/demo/ubuntu:22.04", &[HUB_MIRROR, PUBLIC, SELF_SIGNED]),
-        ("docker.io/demo/ubuntu:24.04", &[HUB_MIRROR, PUBLIC, SELF_SIGNED, ADDRESS]),
+        (
+            "docker.io/demo/ubuntu:24.04",
+            &[HUB_MIRROR, PUBLIC, SELF_SIGNED, ADDRESS],
+        ),
         ("docker.io/library/busybox:1.36", &[HUB_MIRROR]),
     ],
-    fails: &[("docker.io/demo/ubuntu:26.04", ["docker.io/demo/ubuntu:26.04: not found"; 2])],
+    fails: &[(
+        "docker.io/demo/ubuntu:26.04",
+        ["docker.io/demo/ubuntu:26.04: not found"; 2],
+    )],
 };
 
 pub(super) const COMPLETE: Example = Example {
@@ -246,7 +252,10 @@ configs:
     ],
     fails: &[(
         "10.201.170.187/demo/nginx:1.27",
-        ["failed with status code [manifests 1.27]: 401 Unauthorized", "no basic auth credentials"],
+        [
+            "failed with status code [manifests 1.27]: 401 Unauthorized",
+            "no basic auth credentials",
+        ],
     )],
 };
 

@@ -71,7 +71,10 @@ pub(crate) const SHARED: [(&str, &str); 3] = [
 
 /// Credentials that all cases share: those of registry-1.docker.io count, the other does not.
 fn shared_accounts() -> [Account; 2] {
-    let all = [("registry-1.docker.io", "admin", "Harbor12345"), ("docker.io", "nobody", "nothing")];
+    let all = [
+        ("registry-1.docker.io", "admin", "Harbor12345"),
+        ("docker.io", "nobody", "nothing"),
+    ];
     all.map(|(host, username, password)| Account {
         host: host.to_owned(),
         username: username.to_owned(),
