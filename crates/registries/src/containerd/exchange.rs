@@ -28,7 +28,8 @@ pub(super) enum Reply {
 /// How a host was told who we are, until it is told anew.
 enum Handler {
     Basic,
-    Bearer(Result<(), String>),
+    /// What came of fetching a token, and whether it was fetched yet.
+    Bearer(Result<(), String>, bool),
 }
 
 /// A pull under way.
@@ -171,7 +172,7 @@ impl<'a> Exchange<'a> {
                 if let Presented::Broken(words) = self.presented(question.index) {
                     return Err(Reply::Error { words, denied: false });
                 }
-                self.handlers.insert(key, Handler::Bearer(token.clone()));
+                self.handlers.insert(key, Handler::Bearer(token.clone(), false));
                 Ok(true)
             }
             _ => Ok(false),
@@ -210,11 +211,15 @@ impl<'a> Exchange<'a> {
         let (fallback, host) = (endpoint.http_fallback, endpoint.target.host.clone());
         let secure = endpoint.target.scheme == "https";
         let key = self.client(question.index);
+        if let Some(Handler::Bearer(_, fetched @ false)) = self.handlers.get_mut(&key) {
+            *fetched = true;
+            self.answers.token(&host);
+        }
         let authorization = match self.handlers.get(&key) {
             None => Authorization::None,
             Some(Handler::Basic) => Authorization::Basic,
-            Some(Handler::Bearer(Ok(()))) => Authorization::Bearer,
-            Some(Handler::Bearer(Err(words))) => return Err(format!("failed to authorize: {words}")),
+            Some(Handler::Bearer(Ok(()), _)) => Authorization::Bearer,
+            Some(Handler::Bearer(Err(words), _)) => return Err(format!("failed to authorize: {words}")),
         };
         if secure && !self.answers.speaks_tls(&host) {
             if !fallback {

@@ -20,6 +20,7 @@ use landfall_testkit::peers::node::Account;
 use super::case::{Case, Server};
 use super::generate::SHARED;
 use super::pki::{Material, Security};
+use super::tokens::Flow;
 
 /// The error of an image whose manifest was an empty page.
 const EMPTY_PAGE: &str = "unable to fetch descriptor \
@@ -101,6 +102,8 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
             .iter()
             .map(|server| (server.at, Desk::new(server.script.clone())))
             .collect(),
+        repository: reference.repository().to_string(),
+        flows: HashMap::new(),
         lines: Vec::new(),
     };
     let trace = containerd.simulate(&reference, &mut world);
@@ -178,6 +181,9 @@ struct World<'a> {
     pki: &'a Path,
     names: HashMap<String, IpAddr>,
     desks: BTreeMap<SocketAddr, Desk>,
+    repository: String,
+    /// By host: where a token is fetched, and by which requests.
+    flows: HashMap<String, Flow>,
     lines: Vec<String>,
 }
 
@@ -239,7 +245,7 @@ impl World<'_> {
     }
 
     /// A registry's answer in the simulation's words.
-    fn read(&self, reply: &Reply, request: &Request, server: &Server) -> Answer {
+    fn read(&mut self, reply: &Reply, request: &Request, server: &Server) -> Answer {
         let header = |name: &'static str| {
             reply
                 .headers
@@ -258,10 +264,15 @@ impl World<'_> {
                     let error = bearer
                         .split_once(r#"error=""#)
                         .map(|(_, rest)| rest.trim_end_matches('"').to_owned());
-                    return Answer::Bearer {
-                        error,
-                        token: token(bearer, &server.script.tokens, &request.presented),
-                    };
+                    let flow = Flow::new(
+                        bearer,
+                        &server.script.tokens,
+                        &request.presented,
+                        &self.repository,
+                    );
+                    let token = flow.outcome.clone();
+                    self.flows.insert(request.host.clone(), flow);
+                    return Answer::Bearer { error, token };
                 }
                 match challenges.iter().any(|text| text.starts_with("Basic")) {
                     true => Answer::Basic,
@@ -316,66 +327,13 @@ impl Answers for World<'_> {
         }
     }
 
+    fn token(&mut self, host: &str) {
+        self.lines.extend(self.flows[host].lines.iter().cloned());
+    }
+
     fn speaks_tls(&mut self, host: &str) -> bool {
         let at = self.place(host, 443);
         at.and_then(|at| self.server(at))
             .is_none_or(|server| server.security != Security::Plain)
-    }
-}
-
-/// How the token server takes to us.
-fn token(challenge: &str, tokens: &Tokens, presented: &Presented) -> Result<(), String> {
-    let realm = challenge
-        .split_once(r#"realm=""#)
-        .and_then(|(_, rest)| rest.split('"').next())
-        .unwrap_or_default();
-    if realm.is_empty() || realm.contains("nowhere.invalid") {
-        return Err("no token".to_owned());
-    }
-    let right = |user: &str, password: &str| {
-        tokens
-            .account
-            .as_ref()
-            .is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
-    };
-    let got = |status: u16, ok: bool| if status == 200 && !ok { 401 } else { status };
-    let (user, post, get) = match presented {
-        Presented::Anonymous | Presented::Broken(_) => {
-            (false, None, got(tokens.get, tokens.account.is_none()))
-        }
-        Presented::Basic { username, password } => {
-            let password = password.expose();
-            let ok = right(username, password);
-            let post = (!password.is_empty()).then(|| got(tokens.post, ok));
-            let anonymous = password.is_empty() && tokens.account.is_none();
-            (
-                true,
-                post,
-                got(tokens.get, anonymous || !password.is_empty() && ok),
-            )
-        }
-        Presented::IdentityToken(token) => {
-            let ok = tokens
-                .account
-                .as_ref()
-                .is_none_or(|(_, password)| password == token.expose());
-            // By GET the token stands as the password of nobody.
-            (
-                false,
-                Some(got(tokens.post, ok)),
-                got(tokens.get, right("", token.expose())),
-            )
-        }
-    };
-    let status = match post {
-        None => get,
-        Some(405) if user => get,
-        Some(404 | 401 | 400) => get,
-        Some(status) => status,
-    };
-    if status == 200 {
-        Ok(())
-    } else {
-        Err("no token".to_owned())
     }
 }
