@@ -149,10 +149,13 @@ impl<'a> Exchange<'a> {
                 }),
                 _ => Ok(false),
             },
-            Answer::NoRealm => Err(Reply::Error {
-                words: "no realm specified for token auth challenge".to_owned(),
-                denied: false,
-            }),
+            Answer::NoRealm => {
+                let words = match self.presented(question.index) {
+                    Presented::Broken(words) => words,
+                    _ => "no realm specified for token auth challenge".to_owned(),
+                };
+                Err(Reply::Error { words, denied: false })
+            }
             Answer::Bearer { error, token } => {
                 if let Some(error) = error {
                     if repeated(question) {
@@ -297,11 +300,17 @@ impl<'a> Exchange<'a> {
             Answer::Untrusted(why) => format!("tls: failed to verify certificate: {why}"),
             _ => String::new(),
         };
-        // Go names the URL that it was given, not the one that was fallen back to.
-        if self.endpoint(question.index).http_fallback {
-            return failed(question.method, &url.replacen("http:", "https:", 1), &words);
+        failed(question.method, &self.named(question.index), &words)
+    }
+
+    /// The URL of the last request as errors have it that do not come from an answer: the one that was asked for, not
+    /// the one that was fallen back to.
+    pub(super) fn named(&self, index: usize) -> String {
+        let url = self.requests.last().map_or("", |sent| &sent.request.url);
+        match self.endpoint(index).http_fallback {
+            true => url.replacen("http:", "https:", 1),
+            false => url.to_owned(),
         }
-        failed(question.method, url, &words)
     }
 }
 
