@@ -1,5 +1,6 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod registries;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -9,6 +10,10 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::registries::{
+    Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, NodeArgs, Probe, Program, Registries,
+    RegistriesCommand, Render, Rewrite, Target,
+};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
 use crate::exit;
@@ -61,6 +66,7 @@ pub(crate) enum Command {
     List(List),
     Verify(Verify),
     Images(Images),
+    Registries(Registries),
     Demo(Demo),
     SelfImage(SelfImage),
     Completions(Completions),
