@@ -132,7 +132,7 @@ impl Bench {
         let bench = Arc::new(self);
         let mut verdicts = runtime.block_on(Arc::clone(&bench).beside_each_other(beside));
         verdicts.extend(runtime.block_on(bench.one_by_one(alone)));
-        println!("{total} cases in {:?}", started.elapsed());
+        eprintln!("{total} cases in {:?}", started.elapsed());
         bench.report(verdicts);
     }
 
@@ -186,15 +186,15 @@ impl Bench {
             .iter()
             .filter(|verdict| verdict.happened.error.is_none())
             .count();
-        println!(
+        eprintln!(
             "{requests} requests, {pulled} pulls that went well, {} mismatches",
             wrong.len()
         );
         for verdict in wrong.iter().take(SHOWN) {
-            println!("{}", self.shown(verdict));
+            eprintln!("{}", self.shown(verdict));
         }
         for verdict in wrong.iter().skip(SHOWN) {
-            println!("{}", verdict.summary());
+            eprintln!("{}", verdict.summary());
         }
         let enough = pulled * 10 >= verdicts.len() && requests >= verdicts.len();
         assert!(enough || verdicts.len() < 100, "hardly anything was tried");
