@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use landfall_oci::Reference;
-use landfall_registries::containerd::{Answer, Choice, Explanation, Outcome, Request, SkippedWhy, Source};
+use landfall_registries::containerd::{
+    Answer, Choice, Consequence, Explanation, Outcome, Request, SkippedWhy, Source, Then,
+};
 use landfall_registries::{Attempt, Presented, wharfie};
 use serde_json::{Value, json};
 
@@ -228,10 +230,8 @@ fn containerd(text: &mut String, told: &Explanation, configured: &Configured) {
         {
             let _ = writeln!(text, "       or, at random  {}", other.attempt.url);
         }
-        let follows = told.consequences.get(number).into_iter().flatten();
-        // What is found needs no explanation.
-        for line in follows.skip(1) {
-            let _ = writeln!(text, "       on {line}");
+        for line in consequences(told.consequences.get(number).map_or(&[], Vec::as_slice)) {
+            let _ = writeln!(text, "       {line}");
         }
     }
     for skipped in &told.skipped {
@@ -244,6 +244,22 @@ fn containerd(text: &mut String, told: &Explanation, configured: &Configured) {
         let place = place.map_or_else(String::new, |place| format!(" ({place})"));
         let _ = writeln!(text, "  containerd logs{place}: {}", line.text);
     }
+}
+
+/// What follows from bad answers; those with the same end in one line.
+fn consequences(all: &[Consequence]) -> Vec<String> {
+    let simple = |it: &&Consequence| it.requests == 1 && it.then != Then::Done;
+    let mut lines = Vec::new();
+    for then in [Then::NextHost, Then::Ends, Then::Fails] {
+        let same = all.iter().filter(simple).filter(|it| it.then == then);
+        let classes: Vec<String> = same.map(|it| it.class.to_string()).collect();
+        if !classes.is_empty() {
+            lines.push(format!("on {}: {then}", classes.join("; ")));
+        }
+    }
+    let others = all.iter().filter(|it| it.requests > 1);
+    lines.extend(others.map(|it| format!("on {it}")));
+    lines
 }
 
 fn attempt_text(text: &mut String, number: usize, attempt: &Attempt, configured: &Configured) {
