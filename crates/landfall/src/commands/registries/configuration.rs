@@ -190,7 +190,7 @@ pub(super) fn rancher(gathered: &Gathered) -> Result<(Sources, Reading), Failure
 }
 
 /// What the node decodes; or its words of refusal, with their place.
-fn registries(reading: &Reading, sources: &Sources) -> Result<RegistriesYaml, Failure> {
+pub(super) fn registries(reading: &Reading, sources: &Sources) -> Result<RegistriesYaml, Failure> {
     reading.registries.clone().map_err(|error: YamlError| {
         let place = sources.shown(error.span);
         Failure::new(
