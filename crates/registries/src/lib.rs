@@ -7,6 +7,7 @@ pub mod go;
 pub mod hosts;
 pub mod intent;
 pub mod k3s;
+pub mod lint;
 pub mod registries_yaml;
 pub mod runtimes;
 pub mod wharfie;
