@@ -5,11 +5,11 @@ mod names;
 mod report;
 mod rules;
 
-use landfall_diag::{Diagnostic, Severity, Sources};
+use landfall_diag::{Diagnostic, Severity};
 use landfall_oci::Reference;
 
 use self::names::Names;
-use self::rules::Entry;
+use self::rules::Rules;
 use crate::args::Rewrite;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,8 +18,7 @@ use crate::{lists, out};
 
 /// Everything that was found out.
 struct Tried {
-    sources: Sources,
-    entries: Vec<Entry>,
+    rules: Rules,
     findings: Vec<Diagnostic>,
     names: Names,
 }
@@ -32,14 +31,11 @@ impl Tried {
 }
 
 pub(super) fn run(args: &Rewrite) -> Result<Exit, Failure> {
-    let (sources, entries) = rules::read(args)?;
-    let findings = findings::all(&entries);
-    let names = Names::of(&images(args)?, &entries);
+    let rules = Rules::read(args)?;
     let tried = Tried {
-        sources,
-        entries,
-        findings,
-        names,
+        findings: findings::all(&rules),
+        names: Names::of(&images(args)?, &rules.entries),
+        rules,
     };
     match args.output.output {
         Output::Json => out::result(&format!("{:#}\n", report::json(&tried))),

@@ -16,16 +16,16 @@ const COLLISIONS: usize = 10;
 
 pub(super) fn text(tried: &Tried) -> String {
     let mut out = String::new();
-    for entry in &tried.entries {
+    for entry in &tried.rules.entries {
         rules(tried, entry, &mut out);
     }
-    if tried.entries.is_empty() {
+    if tried.rules.entries.is_empty() {
         out.push_str("No mirror has rules: names stay as they are.\n");
     }
     if !tried.findings.is_empty() {
         out.push('\n');
         out.push_str(&render::render_text(
-            &tried.sources,
+            &tried.rules.sources,
             &tried.findings,
             render::Style::default(),
         ));
@@ -45,7 +45,7 @@ fn line(out: &mut String, words: std::fmt::Arguments<'_>) {
 fn rules(tried: &Tried, entry: &Entry, out: &mut String) {
     match &entry.key {
         Some(key) => {
-            let place = tried.sources.shown(entry.at);
+            let place = tried.rules.sources.shown(entry.at);
             line(
                 out,
                 format_args!("Rules of the mirror `{key}` ({place}), in no order:"),
@@ -54,7 +54,7 @@ fn rules(tried: &Tried, entry: &Entry, out: &mut String) {
         None => line(out, format_args!("Rules, in no order:")),
     }
     for (index, rule) in entry.rules.iter().enumerate() {
-        let (pattern, replacement) = (&rule.pattern.text, &rule.replacement.text);
+        let (pattern, replacement) = (&rule.pattern.value, &rule.replacement);
         let refused = match &rule.regex {
             Err(error) if error.by_go => "   (refused by Go)",
             Err(_) => "   (not tried)",
@@ -110,7 +110,9 @@ fn names(tried: &Tried, out: &mut String) {
 
 /// One row per rule that changes the name.
 fn rows(tried: &Tried, named: &Named) -> Vec<Vec<String>> {
-    let key = named.entry.and_then(|entry| tried.entries[entry].key.as_deref());
+    let key = named
+        .entry
+        .and_then(|entry| tried.rules.entries[entry].key.as_deref());
     let chance = named.is_by_chance();
     let row = |(index, result): (usize, &super::names::Result)| {
         let number = result.rule + 1;
@@ -118,7 +120,7 @@ fn rows(tried: &Tried, named: &Named) -> Vec<Vec<String>> {
         if chance && index == 0 {
             notes.push("the node chooses by chance".to_owned());
         }
-        notes.extend(result.bad.map(|what| format!("error: {}", bad(what).0)));
+        notes.extend(result.bad.map(|what| format!("error: {}", bad(what))));
         vec![
             if index == 0 {
                 named.text.clone()
@@ -136,11 +138,11 @@ fn rows(tried: &Tried, named: &Named) -> Vec<Vec<String>> {
 pub(super) fn json(tried: &Tried) -> Value {
     json!({
         "sound": tried.is_sound(),
-        "entries": tried.entries.iter().map(|entry| json!({
+        "entries": tried.rules.entries.iter().map(|entry| json!({
             "mirror": entry.key,
             "rules": entry.rules.iter().map(|rule| rule_object(tried, rule)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "findings": render::json_objects(&tried.sources, &tried.findings),
+        "findings": render::json_objects(&tried.rules.sources, &tried.findings),
         "names": tried.names.all.iter().map(name_object).collect::<Vec<_>>(),
         "collisions": tried.names.collisions.iter()
             .map(|(to, from)| json!({"repository": to, "of": from}))
@@ -150,9 +152,9 @@ pub(super) fn json(tried: &Tried) -> Value {
 
 fn rule_object(tried: &Tried, rule: &Rule) -> Value {
     json!({
-        "pattern": rule.pattern.text,
-        "replacement": rule.replacement.text,
-        "place": tried.sources.shown(rule.pattern.span),
+        "pattern": rule.pattern.value,
+        "replacement": rule.replacement,
+        "place": tried.rules.sources.shown(rule.pattern.span),
         "error": rule.regex.as_ref().err().map(|error| json!({
             "message": error.message, "advice": error.advice, "by_go": error.by_go,
             "bytes": {"start": error.span.start, "end": error.span.end},
@@ -170,7 +172,7 @@ fn name_object(named: &Named) -> Value {
         "results": named.results.iter().map(|result| json!({
             "rule": result.rule,
             "repository": result.text,
-            "error": result.bad.map(|what| bad(what).0),
+            "error": result.bad.map(|what| bad(what)),
         })).collect::<Vec<_>>(),
     })
 }
