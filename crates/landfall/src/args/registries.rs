@@ -254,7 +254,9 @@ pub(crate) struct Probe {
 #[command(after_help = "\
 Examples:
   landfall registries diff old.yaml new.yaml -l rancher-images.txt
-  landfall registries diff registries.yaml -l images.txt --from-version v1.28 --to-version v1.29
+  landfall registries diff registries.yaml -l images.txt --from-version v1.28.5 --to-version v1.29
+
+Images with the same change are told together. `v1.28` means the newest patch of that line.
 
 Exit code 0: nothing changes; 1: something does.")]
 pub(crate) struct Diff {
@@ -281,6 +283,9 @@ pub(crate) struct Diff {
     /// The version to come.
     #[arg(long, value_name = "VERSION", requires = "from_version")]
     pub(crate) to_version: Option<String>,
+    /// Which program pulls.
+    #[arg(long, value_name = "CONSUMER", default_value = "containerd")]
+    pub(crate) consumer: Consumer,
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
@@ -382,7 +387,7 @@ pub(crate) enum Format {
 }
 
 /// On what node.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The node")]
 pub(crate) struct NodeArgs {
     /// Its program.

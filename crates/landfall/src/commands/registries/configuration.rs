@@ -144,7 +144,11 @@ pub(super) fn wanted(gathered: Gathered, node: &NodeArgs, deny_upstream: bool) -
     })
 }
 
-fn import(gathered: Gathered, node: &NodeArgs, deny_upstream: bool) -> Result<(Sources, Import), Failure> {
+pub(super) fn import(
+    gathered: Gathered,
+    node: &NodeArgs,
+    deny_upstream: bool,
+) -> Result<(Sources, Import), Failure> {
     let deny = deny_upstream || node.disable_default_registry_endpoint;
     let import = match gathered.format {
         Format::RegistriesYaml => {
