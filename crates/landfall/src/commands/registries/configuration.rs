@@ -280,7 +280,7 @@ fn behaviour(node: &NodeArgs) -> Result<Behaviour, Failure> {
 }
 
 /// The release of containerd: as typed, or the one that the version of K3s brings.
-fn release(node: &NodeArgs) -> Result<Release, Failure> {
+pub(super) fn release(node: &NodeArgs) -> Result<Release, Failure> {
     if let Some(text) = &node.containerd_version {
         return text
             .parse()

@@ -1,20 +1,28 @@
 //! `registries`: what a node is told about registries, and what it makes of it.
 
 mod apply;
+mod certs_d;
 mod check;
 mod configuration;
 mod diff;
 mod exits;
 mod explain;
 mod gather;
+mod given;
 mod probe;
+mod reasons;
 mod render;
 mod rewrite;
+mod routed;
+mod way;
+mod words;
 
 use super::blocking;
 use crate::args::{Registries, RegistriesCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+pub(super) use self::routed::Routed;
 
 pub(crate) async fn run(args: Registries) -> Result<Exit, Failure> {
     match args.command {
