@@ -230,10 +230,14 @@ Examples:
   landfall registries probe registries.yaml rancher/rancher:v2.9.0
   landfall registries probe /etc/containerd/certs.d nginx:1.27 --output json
 
-Exit code 0: the image can be had from the first endpoint; 1: it can be had, but not from all; 5: from none.")]
+Exit code 0: the image can be had from the first endpoint; 1: it can be had, but only from a later one (or only some
+of several images can); 5: from none, or the node would ask nobody; 2: the arguments; 3: a file cannot be read.
+
+What is a file's or folder's name is the configuration, everything else an image; without a file, the node's own
+is read (/etc/rancher/rke2 or k3s).")]
 pub(crate) struct Probe {
     /// Configuration files, then images.
-    #[arg(value_name = "FILE|IMAGE", required = true)]
+    #[arg(value_name = "FILE|IMAGE", required_unless_present = "image")]
     pub(crate) given: Vec<String>,
     /// An image, whatever files there are.
     #[arg(long, value_name = "IMAGE")]
@@ -331,7 +335,12 @@ Examples:
   landfall registries apply registries.yaml --certs-d /etc/containerd/certs.d
   landfall registries apply --undo --certs-d /etc/containerd/certs.d
 
-containerd reads certs.d at every pull. Credentials are not in it: what cannot be applied is listed.")]
+containerd reads certs.d at every pull. Credentials are not in it: what cannot be applied is listed.
+
+Exit code 0: certs.d is as FILE wants it; 1: it is, but FILE says things that certs.d cannot (they are listed), or
+names certificates that are not there, or there was nothing to undo; 2: the arguments, or FILE; 3: nothing was
+changed, because files of others are in the way or the system refused. A dry run ends with the code that the run
+would end with.")]
 pub(crate) struct Apply {
     /// The configuration.
     #[arg(value_name = "FILE", required_unless_present = "undo")]
@@ -346,9 +355,9 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Take back what was last applied.
-    #[arg(long, conflicts_with_all = ["files", "dry_run", "replace_foreign"])]
+    #[arg(long, conflicts_with_all = ["files", "deny_upstream"])]
     pub(crate) undo: bool,
-    /// Write also where another program's file stands (it comes back with --undo).
+    /// Write also where another program's file stands (it comes back with --undo); with --undo: also over later changes.
     #[arg(long)]
     pub(crate) replace_foreign: bool,
     #[command(flatten)]

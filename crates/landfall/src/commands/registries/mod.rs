@@ -1,6 +1,7 @@
 //! `registries`: what a node is told about registries, and what it makes of it.
 
 mod apply;
+mod certs_d;
 mod check;
 mod configuration;
 mod diff;
@@ -12,11 +13,15 @@ mod probe;
 mod reasons;
 mod render;
 mod rewrite;
+mod routed;
+mod way;
+mod words;
 
 use std::path::PathBuf;
 
 pub(crate) use self::configuration::Wanted;
 use self::gather::Gathered;
+pub(super) use self::routed::Routed;
 use super::blocking;
 use crate::args::{NodeArgs, Registries, RegistriesCommand};
 use crate::exit::Exit;

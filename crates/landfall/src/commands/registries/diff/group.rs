@@ -68,8 +68,9 @@ impl Groups {
 
 fn pull(by: By, image: &Reference, configured: &Configured) -> (Pull, Vec<LogLine>) {
     if by == By::Wharfie
-        && let Some(told) = configured.by_wharfie(image)
+        && let Some(wharfie) = configured.wharfie()
     {
+        let told = wharfie.explain(image);
         return (Pull::by_wharfie(&told, image), told.log);
     }
     let told = configured.explain(image);
