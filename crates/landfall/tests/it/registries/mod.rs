@@ -3,6 +3,9 @@
 mod exits;
 mod explain;
 mod render;
+mod check;
+mod diff;
+mod rewrite;
 
 use landfall_testkit::Outcome;
 
