@@ -6,6 +6,9 @@ mod render;
 mod check;
 mod diff;
 mod rewrite;
+mod apply;
+mod probe;
+mod pull;
 
 use landfall_testkit::Outcome;
 
