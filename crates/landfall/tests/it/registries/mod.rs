@@ -1,14 +1,14 @@
 //! The node side, as its users run it.
 
-mod exits;
-mod explain;
-mod render;
+mod apply;
 mod check;
 mod diff;
-mod rewrite;
-mod apply;
+mod exits;
+mod explain;
 mod probe;
 mod pull;
+mod render;
+mod rewrite;
 
 use landfall_testkit::Outcome;
 
