@@ -30,6 +30,7 @@ bench:
 	$(CARGO) build --release --package landfall
 	scripts/bench --rounds $(ROUNDS)
 	scripts/bench-serve --rounds $(SERVE_ROUNDS)
+	scripts/bench-gateway --rounds $(SERVE_ROUNDS)
 
 ## A long run: SOAK_SECONDS of mixed load on a server, then saves and loads killed KILLS times each (some 0.2 s a kill).
 KILLS ?= 2000

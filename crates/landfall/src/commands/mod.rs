@@ -9,6 +9,7 @@ mod load;
 mod man;
 mod pull;
 mod push;
+mod registries;
 mod save;
 mod self_image;
 mod serve;
@@ -44,6 +45,7 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::List(args) => blocking(move || list::run(&args)).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Images(args) => blocking(move || images::run(args)).await,
+        Command::Registries(args) => registries::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
         Command::Completions(args) => Ok(man::completions(&args)),

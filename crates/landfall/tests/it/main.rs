@@ -9,6 +9,7 @@ mod kill;
 mod names;
 mod notify;
 mod place;
+mod registries;
 mod reload;
 mod rights;
 mod road;

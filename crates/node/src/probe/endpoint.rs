@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::Uri;
 use landfall_net::client::{
-    HostOptions, NetError, PlainHttp, RetryOptions, ShownUrl, TlsOptions, Trace, Transport, TransportOptions,
+    HostOptions, NetError, PlainHttp, RetryOptions, ShownUrl, Timeouts, TlsOptions, Trace, Transport,
+    TransportOptions,
 };
 use landfall_registries::{Attempt, Presented};
 use tokio::time::Instant;
@@ -204,7 +205,11 @@ fn transport_options(
             client_certificate: client,
         },
         proxies: options.proxies.clone(),
-        timeouts: options.timeouts,
+        timeouts: Timeouts {
+            // The transport counts connecting into it; then silence in the handshake would be blamed on the answer.
+            response: options.timeouts.response + options.timeouts.connect * 2,
+            ..options.timeouts
+        },
         retry: RetryOptions {
             attempts: 1,
             ..RetryOptions::default()

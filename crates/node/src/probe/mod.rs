@@ -29,7 +29,7 @@ pub use report::{Cause, Endpoint, Finding, Manifest, Next, Report, Step, StepKin
 pub struct ProbeOptions {
     /// The proxies of the runtime's service. None by default.
     pub proxies: Proxies,
-    /// How long to wait for what.
+    /// How long to wait for what. The answer's time begins after that for connecting.
     pub timeouts: Timeouts,
     /// How long the whole probe may take.
     pub total: Duration,
@@ -50,7 +50,7 @@ impl ProbeOptions {
         Self {
             proxies: Proxies::default(),
             timeouts: Timeouts {
-                response: Duration::from_secs(15),
+                response: Duration::from_secs(10),
                 ..Timeouts::default()
             },
             total: Duration::from_secs(60),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use landfall_auth::{
-    AuthError, Challenge, Credential, Exchange, Found, Manner, Realm, ScopeSet, basic_header, bearer_header,
+    AuthError, Challenge, Credential, Exchange, Found, Manner, Realm, Realms, ScopeSet, basic_header,
+    bearer_header,
 };
 use landfall_net::client::{NetError, Request, Response, Transport};
 use landfall_oci::Algorithm;
@@ -215,7 +216,15 @@ impl Talk<'_> {
             }
         };
         let host = &self.attempt.host;
-        let realm = Realm::check(host, answered_by, realm, service, &found.credential).map_err(failed)?;
+        let realm = Realm::check(
+            &Realms::Anywhere,
+            host,
+            answered_by,
+            realm,
+            service,
+            &found.credential,
+        )
+        .map_err(failed)?;
         let mut scopes = ScopeSet::parse(&self.attempt.token_scope);
         scopes.merge(&ScopeSet::parse(scope.unwrap_or_default()));
         let exchange = Exchange {

@@ -68,6 +68,8 @@ pub enum Answer {
     Status(u16),
     /// 200 without `Docker-Content-Digest`.
     NoDigest,
+    /// 200 without `Docker-Content-Digest` and without a size.
+    NoSize,
     /// 401 with `WWW-Authenticate: Basic`.
     Basic,
     /// 401 with `WWW-Authenticate: Bearer`.
@@ -95,6 +97,11 @@ pub enum Answer {
 pub trait Answers {
     /// Answers a request.
     fn answer(&mut self, request: &Request) -> Answer;
+
+    /// Told when a token for a host is about to be fetched, which [`Answer::Bearer`] has answered already.
+    fn token(&mut self, host: &str) {
+        let _ = host;
+    }
 
     /// Whether a host speaks TLS.
     fn speaks_tls(&mut self, host: &str) -> bool {
@@ -149,7 +156,7 @@ impl Answer {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status(status) => Some(*status),
-            Self::NoDigest => Some(200),
+            Self::NoDigest | Self::NoSize => Some(200),
             Self::Basic | Self::Bearer { .. } | Self::NoRealm => Some(401),
             _ => None,
         }

@@ -33,6 +33,6 @@ pub use files::FileState;
 pub use legacy::{Legacy, Mirror};
 pub use log::LogLine;
 pub use reach::{Beyond, Exit, Name, Reach, To, Why, exits, named, reach};
-pub use release::{Behaviour, ErrorRule, ForbiddenBody, Release, StatusWords};
+pub use release::{Behaviour, ErrorRule, ForbiddenBody, Release, ReleaseError, StatusWords};
 pub use resolve::Object;
 pub use setup::{Containerd, Flavour, Setup};

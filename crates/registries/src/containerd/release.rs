@@ -96,6 +96,38 @@ pub enum StatusWords {
     UnexpectedStatus,
 }
 
+/// A text that is no version of containerd, or of a line that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no release of containerd that is known; 1.6, 1.7 and 2.0 to 2.4 are")]
+pub struct ReleaseError {
+    text: String,
+}
+
+impl std::str::FromStr for Release {
+    type Err = ReleaseError;
+
+    /// Reads `1.7`, `v1.7.27`, `2.1.8-k3s1`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix('v').unwrap_or(text);
+        let mut parts = number.split(['.', '-', '+']);
+        let line = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        Ok(match line {
+            ("1", "6") => Self::V1_6,
+            ("1", "7") => Self::V1_7,
+            ("2", "0") => Self::V2_0,
+            ("2", "1") => Self::V2_1,
+            ("2", "2") => Self::V2_2,
+            ("2", "3") => Self::V2_3,
+            ("2", "4") => Self::V2_4,
+            _ => {
+                return Err(ReleaseError {
+                    text: text.to_owned(),
+                });
+            }
+        })
+    }
+}
+
 impl Release {
     /// All of them, oldest first.
     pub const ALL: [Self; 7] = [

@@ -97,7 +97,7 @@ impl Containerd {
             for (index, endpoint) in hosts.endpoints.iter().enumerate() {
                 let last = index + 1 == hosts.endpoints.len();
                 let reply = exchange.ask(index, kind, Method::Get, last);
-                let words = match self.not_fetched(&exchange, reply, object) {
+                let words = match self.not_fetched(&exchange, index, reply, object) {
                     Some(words) => words,
                     None => {
                         trace.served_by = Some(endpoint.target.host.clone());
@@ -116,11 +116,19 @@ impl Containerd {
     }
 
     /// Why a host did not give an object.
-    fn not_fetched(&self, exchange: &Exchange<'_>, reply: Reply, object: &Object) -> Option<String> {
+    fn not_fetched(
+        &self,
+        exchange: &Exchange<'_>,
+        index: usize,
+        reply: Reply,
+        object: &Object,
+    ) -> Option<String> {
         let url = exchange.requests.last().map_or("", |sent| &sent.request.url);
         Some(match reply {
-            Reply::NoDigest | Reply::Status(..=299, _) => return None,
-            Reply::Status(404, _) if object.manifest => format!("content at {url} not found: not found"),
+            Reply::NoDigest | Reply::NoSize | Reply::Status(..=299, _) => return None,
+            Reply::Status(404, _) if object.manifest => {
+                format!("content at {} not found: not found", exchange.named(index))
+            }
             Reply::Status(404, _) => {
                 format!(
                     "could not fetch content descriptor {} from remote: not found",
@@ -184,7 +192,7 @@ impl Search<'_> {
                 (Class::Connection, format!("{denied}{words}"), None)
             }
             Reply::NoDigest if wanted.digest => return Some(End::Found(host)),
-            Reply::NoDigest => return Some(self.by_content(wanted, index, kind, &host)),
+            Reply::NoDigest | Reply::NoSize => return Some(self.by_content(wanted, index, kind, &host)),
             Reply::Status(..=299, _) => return Some(End::Found(host)),
             Reply::Status(status @ 300..=399, method) => {
                 return Some(End::Failed(self.status(

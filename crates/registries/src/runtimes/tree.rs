@@ -32,7 +32,12 @@ impl Walker<'_> {
         match &node.kind {
             Kind::Mapping(pairs) => {
                 let mut all: Vec<(Spanned<String>, &Node)> = Vec::new();
+                let mut merged = Vec::new();
                 for (key, value) in pairs.iter() {
+                    if !self.typed && key.is_implicit() && key.text() == Some("<<") {
+                        merged.extend(self.merged(value, what));
+                        continue;
+                    }
                     let Some(key) = self.text(key, "a key") else {
                         continue;
                     };
@@ -46,6 +51,11 @@ impl Walker<'_> {
                         all.push((key, value));
                     }
                 }
+                for (key, value) in merged {
+                    if all.iter().all(|(known, _)| *known != key) {
+                        all.push((key, value));
+                    }
+                }
                 all
             }
             _ if is_null(node) => Vec::new(),
@@ -53,6 +63,14 @@ impl Walker<'_> {
                 self.wrong(node, what, "a mapping");
                 Vec::new()
             }
+        }
+    }
+
+    /// What `<<` brings in: a mapping, or several of which the first decides.
+    fn merged<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(Spanned<String>, &'n Node)> {
+        match node.items() {
+            Some(items) => items.iter().flat_map(|item| self.pairs(item, what)).collect(),
+            None => self.pairs(node, what),
         }
     }
 

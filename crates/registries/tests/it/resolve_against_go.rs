@@ -71,7 +71,7 @@ impl Answers for World<'_> {
             "bearer" => bearer(None, Ok(())),
             "bearererror" => bearer(Some("invalid_token"), Ok(())),
             "bearerdeny" => bearer(None, Err(DENIED.to_owned())),
-            "nodigest" => Answer::NoDigest,
+            "nodigest" => Answer::NoSize,
             status => Answer::Status(status.parse().unwrap()),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use landfall_hash::Sink;
+use landfall_hash::{HashError, Sink};
 use tokio::sync::Notify;
 
 use super::disk::DiskFile;
+use crate::StoreError;
 
 /// How far the writing has come. A writer that has failed can be followed by another: only the word of the one whose
 /// turn it is counts.
@@ -157,10 +159,26 @@ impl Drop for FileSink {
     }
 }
 
+/// Where bytes go that are only hashed.
+pub(super) struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a failed stream means to the store.
+pub(super) fn hash_error(error: HashError) -> StoreError {
+    match error {
+        HashError::Sink(source) => StoreError::io("write", Path::new("an upload"))(source),
+        _ => StoreError::Stopped,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::FileExt as _;
-    use std::path::Path;
 
     use super::super::disk::Disk;
     use super::super::index::Indexes;

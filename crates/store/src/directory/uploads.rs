@@ -18,7 +18,7 @@ use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 use super::Inner;
 use super::disk::DiskFile;
 use super::growing::Growing;
-use super::sink::{FileSink, Progress};
+use super::sink::{FileSink, Nowhere, Progress, hash_error};
 use super::space::Claim;
 use super::upload_files::{self, Found};
 use crate::blocking::blocking;
@@ -493,21 +493,5 @@ impl Session {
                 Err(hash_error(HashError::Sink(error)))
             }
         }
-    }
-}
-
-/// Where bytes go that are only hashed.
-struct Nowhere;
-
-impl landfall_hash::Sink for Nowhere {
-    fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn hash_error(error: HashError) -> StoreError {
-    match error {
-        HashError::Sink(source) => StoreError::io("write", std::path::Path::new("an upload"))(source),
-        _ => StoreError::Stopped,
     }
 }

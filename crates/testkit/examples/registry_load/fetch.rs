@@ -24,6 +24,9 @@ pub(crate) struct Fetch {
     connections: usize,
     #[serde(default = "second")]
     seconds: f64,
+    /// One request for each connection, all at once; it counts although the server does it for the first time.
+    #[serde(default)]
+    once: bool,
 }
 
 fn one() -> usize {
@@ -70,6 +73,15 @@ async fn one_connection(
     let mut connection = Connection::open(address, None).await?;
     let mut random = Random(number as u64 + 1);
     let mut tally = Tally::default();
+    if fetch.once {
+        ready.wait().await;
+        let started = Instant::now();
+        tally.add(
+            started,
+            request(&mut connection, address, &fetch, &mut random).await?,
+        );
+        return Ok(tally);
+    }
     // Connecting, and what a server does only the first time, is not counted.
     request(&mut connection, address, &fetch, &mut random).await?;
     ready.wait().await;

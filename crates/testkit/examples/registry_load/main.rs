@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 /// No scenario takes longer, whatever the server does.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What to do, to whom.
 #[derive(Deserialize)]

@@ -94,6 +94,12 @@ impl Writer<'_> {
                 file.root = settings;
             }
         }
+        file.hosts = self.hosts(&endpoints, losses);
+        file
+    }
+
+    fn hosts(&self, endpoints: &[&Endpoint], losses: &mut Losses) -> Vec<HostEntry> {
+        let mut hosts: Vec<HostEntry> = Vec::new();
         for endpoint in endpoints {
             if !self.release.two && endpoint.host.contains(']') {
                 losses.add(
@@ -105,7 +111,7 @@ impl Writer<'_> {
                 continue;
             }
             let (url, settings) = self.host(endpoint, losses);
-            if file.hosts.iter().any(|known| known.url.value == url) {
+            if hosts.iter().any(|known| known.url.value == url) {
                 losses.add(
                     endpoint.span,
                     format!("the second `{url}`"),
@@ -114,13 +120,13 @@ impl Writer<'_> {
                 );
                 continue;
             }
-            file.hosts.push(HostEntry {
+            hosts.push(HostEntry {
                 url: Spanned::new(url, endpoint.span),
                 target: Target::default(),
                 settings,
             });
         }
-        file
+        hosts
     }
 
     /// The rules that the base does not swallow.

@@ -180,24 +180,28 @@ fn version_1(
                 continue;
             }
             for host in walker.items(hosts, "registries") {
-                let Some(host) = walker.text(host, "a registry") else {
-                    continue;
-                };
-                let truth = Some(Spanned::new(true, host.span));
-                let at = entries.iter().position(|entry| entry.prefix == host);
-                let at = at.unwrap_or_else(|| {
-                    entries.push(bare(&host));
-                    entries.len() - 1
-                });
-                match list.as_str() {
-                    "block" => entries[at].blocked = truth,
-                    "insecure" => entries[at].insecure = truth,
-                    _ => {}
+                if let Some(host) = walker.text(host, "a registry") {
+                    listed(&mut entries, &list, &host);
                 }
             }
         }
     }
     entries
+}
+
+/// A host of one of the lists; it may be in both.
+fn listed(entries: &mut Vec<Entry>, list: &str, host: &Spanned<String>) {
+    let truth = Some(Spanned::new(true, host.span));
+    let at = entries.iter().position(|entry| entry.prefix == *host);
+    let at = at.unwrap_or_else(|| {
+        entries.push(bare(host));
+        entries.len() - 1
+    });
+    match list {
+        "block" => entries[at].blocked = truth,
+        "insecure" => entries[at].insecure = truth,
+        _ => {}
+    }
 }
 
 fn bare(host: &Spanned<String>) -> Entry {

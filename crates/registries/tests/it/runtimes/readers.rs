@@ -459,6 +459,19 @@ name: g.example
 }
 
 #[test]
+fn anchors_and_merges_in_yaml() {
+    let text = "machine:\n  registries:\n    mirrors:\n      a.example: &a {endpoints: [https://m], skipFallback: true}\n\
+                \x20     b.example: {<<: *a, skipFallback: false}\n";
+    let (_, import) = talos_of(text);
+    assert_eq!(import.diagnostics, []);
+    let b = entry(&import.intent, "b.example");
+    assert_eq!(
+        (urls(b), b.upstream.value),
+        (vec!["https://m/v2".to_owned()], Upstream::Allow)
+    );
+}
+
+#[test]
 fn broken_talos_configurations() {
     let registries = |text: &str| format!("machine:\n  registries:\n    {text}\n");
     for (text, wanted) in [
