@@ -4,13 +4,15 @@ use landfall_diag::{Diagnostic, Severity};
 use landfall_oci::Reference;
 
 use super::context::{Context, HUB, told};
-use crate::go::regex::{GoRegex, Overlap, witness};
+use super::overlaps::prefix;
 use crate::k3s::{Node, Program};
-use crate::registries_yaml::MirrorEntry;
+use crate::registries_yaml::{MirrorEntry, RegistriesYaml};
 use crate::{Attempt, Presented, wharfie};
 
 /// How many mirrors are compared; beyond that the pattern is clear.
-const MIRRORS: usize = 64;
+const MIRRORS: usize = 32;
+/// A mirror with more rules than this is not compared.
+const RULES: usize = 64;
 
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     // wharfie does not know the flag; without it the two are compared for all else.
@@ -23,7 +25,14 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         found.push(flag(context));
     }
     options.embedded_registry = None;
-    let node = Node::new(context.file, options);
+    let mut file = context.file.clone();
+    let mut left = MIRRORS;
+    file.mirrors.retain(|mirror| {
+        let few = mirror.key.value == "*" || left > 0;
+        left = left.saturating_sub(1);
+        few && mirror.rewrites.len() <= RULES
+    });
+    let node = Node::new(&file, options);
     // What is wrong with a mirror by itself explains enough; on K3s, so do findings that name wharfie.
     const WRONG: [&str; 12] = [
         "L01", "L03", "L05", "L06", "L07", "L09", "L16", "L17", "L20", "L21", "L24", "L37",
@@ -34,9 +43,9 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if named && severity(context) == Severity::Note {
         return;
     }
-    for mirror in context.file.mirrors.iter().take(MIRRORS) {
+    for mirror in &file.mirrors {
         if !told(found, &WRONG, mirror.span) {
-            found.extend(different(context, &node, mirror));
+            found.extend(different(context, &file, &node, mirror));
         }
     }
 }
@@ -55,9 +64,14 @@ fn flag(context: &Context<'_>) -> Diagnostic {
         .help("close the way at the firewall, or put the images on the node beforehand")
 }
 
-fn different(context: &Context<'_>, node: &Node, mirror: &MirrorEntry) -> Option<Diagnostic> {
+fn different(
+    context: &Context<'_>,
+    file: &RegistriesYaml,
+    node: &Node,
+    mirror: &MirrorEntry,
+) -> Option<Diagnostic> {
     let image = image(mirror)?;
-    let told = wharfie::explain(context.file, &image);
+    let told = wharfie::explain(file, &image);
     let explained = node.explain(&image);
     // By chance is not another way.
     if !explained.alternatives.is_empty() || explained.pull_error.is_some() {
@@ -88,13 +102,14 @@ fn image(mirror: &MirrorEntry) -> Option<Reference> {
         "*" => "registry.example.com",
         name => name,
     };
-    let rule = mirror.rewrites.first();
-    let found = rule.and_then(|rule| GoRegex::compile(&rule.pattern.value).ok());
-    let repository = match found.as_ref().map(witness) {
-        Some(Overlap::Repository(name)) if name.contains('/') => name,
-        _ => "library/busybox".to_owned(),
-    };
-    Reference::parse(&format!("{registry}/{repository}:latest")).ok()
+    // What the first rule begins with, so that it has something to change.
+    let start = mirror
+        .rewrites
+        .first()
+        .map_or("", |rule| prefix(&rule.pattern.value));
+    let start = start.trim_end_matches(['/', '-', '_', '.']);
+    let start = if start.is_empty() { "library" } else { start };
+    Reference::parse(&format!("{registry}/{start}/busybox:latest")).ok()
 }
 
 /// What counts of a request.

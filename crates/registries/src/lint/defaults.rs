@@ -9,6 +9,7 @@ use super::context::{Context, Given, told};
 use super::edit;
 use crate::containerd::{Exit, Name, Reach, To, Why, exits};
 use crate::go::net::is_localhost;
+use crate::go::regex::needs_escape;
 use crate::k3s::{Generation, Node};
 
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -175,7 +176,14 @@ fn leaks(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         );
         return;
     }
-    let node = Node::new(context.file, options.clone());
+    // Rules change no host, but for those that break their file.
+    let mut file = context.file.clone();
+    for mirror in &mut file.mirrors {
+        mirror
+            .rewrites
+            .retain(|rule| needs_escape(&rule.pattern.value) || needs_escape(&rule.replacement.value));
+    }
+    let node = Node::new(&file, options.clone());
     let configured: BTreeSet<&str> = context
         .endpoints
         .iter()

@@ -2,14 +2,15 @@
 //! own, and two of which neither begins with the other's are apart.
 
 use landfall_diag::{Diagnostic, Severity};
+use landfall_oci::Repository;
 
 use super::context::Context;
 use super::rewrites::Rule;
 use crate::go::regex::{Conflict, conflict};
 use crate::registries_yaml::MirrorEntry;
 
-/// How many pairs of one file are searched; each costs up to a few milliseconds.
-const PAIRS: usize = 48;
+/// How many pairs of one file are searched for certain; each costs up to a few milliseconds.
+const PAIRS: usize = 16;
 /// How many findings one mirror gets.
 const FINDINGS: usize = 8;
 
@@ -37,7 +38,7 @@ pub(super) fn check(
     // By what each must begin with; those that may begin with anything come first, and meet all.
     let mut sorted: Vec<(&str, &Rule<'_>)> = rules
         .iter()
-        .map(|rule| (prefix(rule.regex.as_str()), rule))
+        .map(|rule| (prefix(&rule.rewrite.pattern.value), rule))
         .collect();
     sorted.sort_by_key(|(prefix, _)| *prefix);
     let mut findings = 0;
@@ -49,24 +50,30 @@ pub(super) fn check(
             if findings == FINDINGS {
                 return;
             }
-            if budget.pairs == 0 {
-                found.push(given_up(mirror));
-                return;
-            }
-            if is_same(first, second) {
+            if first.rewrite == second.rewrite {
                 continue;
             }
-            budget.pairs -= 1;
-            if let Some(one) = pair(context, mirror, first, second) {
+            let clash = match obvious(first, second) {
+                Some(clash) => Some(clash),
+                None if budget.pairs == 0 => {
+                    found.push(given_up(mirror));
+                    return;
+                }
+                None => {
+                    budget.pairs -= 1;
+                    searched(first, second)
+                }
+            };
+            if let Some(clash) = clash {
                 findings += 1;
-                found.push(one);
+                found.push(finding(context, mirror, first, second, clash));
             }
         }
     }
 }
 
 /// The text that every match begins with; empty where there is none for sure.
-fn prefix(pattern: &str) -> &str {
+pub(super) fn prefix(pattern: &str) -> &str {
     let Some(rest) = pattern.strip_prefix('^').filter(|rest| !rest.contains('|')) else {
         return "";
     };
@@ -79,48 +86,79 @@ fn prefix(pattern: &str) -> &str {
     }
 }
 
-/// Two rules that do the same cannot be in each other's way.
-fn is_same(first: &Rule<'_>, second: &Rule<'_>) -> bool {
-    first.regex.as_str() == second.regex.as_str() && first.rewrite.replacement == second.rewrite.replacement
+/// A repository and what each of two rules makes of it.
+struct Clash {
+    repository: String,
+    first: String,
+    second: String,
 }
 
-fn pair(
+/// Tries the names that people think of first.
+fn obvious(first: &Rule<'_>, second: &Rule<'_>) -> Option<Clash> {
+    let start = prefix(&second.rewrite.pattern.value);
+    let (one, two) = (first.regex()?, second.regex()?);
+    ["nginx", "/nginx", "", "team/app"].iter().find_map(|end| {
+        let repository = format!("{start}{end}");
+        let first = one.replace_all(&repository, &first.rewrite.replacement.value);
+        let second = two.replace_all(&repository, &second.rewrite.replacement.value);
+        let clash = first != repository && second != repository && first != second;
+        let valid = clash && repository.parse::<Repository>().is_ok();
+        valid.then_some(Clash {
+            repository,
+            first,
+            second,
+        })
+    })
+}
+
+/// Searches all names there are.
+fn searched(first: &Rule<'_>, second: &Rule<'_>) -> Option<Clash> {
+    let of = |rule: &'_ Rule<'_>| rule.rewrite.replacement.value.clone();
+    match conflict((first.regex()?, &of(first)), (second.regex()?, &of(second))) {
+        Conflict::Differ {
+            repository,
+            first,
+            second,
+        } => Some(Clash {
+            repository,
+            first,
+            second,
+        }),
+        _ => None,
+    }
+}
+
+fn finding(
     context: &Context<'_>,
     mirror: &MirrorEntry,
     first: &Rule<'_>,
     second: &Rule<'_>,
-) -> Option<Diagnostic> {
-    // In the order of the file.
-    let (first, second) = match first.rewrite.pattern.span.start <= second.rewrite.pattern.span.start {
-        true => (first, second),
-        false => (second, first),
-    };
-    let (one, two) = (
-        &first.rewrite.replacement.value,
-        &second.rewrite.replacement.value,
-    );
-    let Conflict::Differ {
+    clash: Clash,
+) -> Diagnostic {
+    let Clash {
         repository,
         first: a,
         second: b,
-    } = conflict((&first.regex, one), (&second.regex, two))
-    else {
-        return None;
+    } = clash;
+    let (one, two) = ((first.rewrite.pattern.span, a), (second.rewrite.pattern.span, b));
+    // In the order of the file.
+    let ((first, a), (second, b)) = if one.0.start <= two.0.start {
+        (one, two)
+    } else {
+        (two, one)
     };
     let registry = match mirror.key.value.as_str() {
         "*" => String::new(),
         name => format!("{name}/"),
     };
     let who = context.program();
-    Some(
-        Diagnostic::at("L23", Severity::Error, second.rewrite.pattern.span, format!("two rules change `{repository}`, each to another name"))
-            .label(format!("makes it `{b}`"))
-            .also(first.rewrite.pattern.span, format!("makes it `{a}`"))
-            .consequence(format!(
-                "rules have no order in {who}: for {registry}{repository} the node asks for `{a}` or `{b}`, by chance and anew at every request"
-            ))
-            .help("make the patterns exclude each other: Go has no look-ahead, so list the names that the wider rule is for"),
-    )
+    Diagnostic::at("L23", Severity::Error, second, format!("two rules change `{repository}`, each to another name"))
+        .label(format!("makes it `{b}`"))
+        .also(first, format!("makes it `{a}`"))
+        .consequence(format!(
+            "rules have no order in {who}: for {registry}{repository} the node asks for `{a}` or `{b}`, by chance and anew at every request"
+        ))
+        .help("make the patterns exclude each other: Go has no look-ahead, so list the names that the wider rule is for")
 }
 
 fn given_up(mirror: &MirrorEntry) -> Diagnostic {

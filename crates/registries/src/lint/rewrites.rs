@@ -1,5 +1,7 @@
 //! Rules that the node refuses, misreads or applies to more than is meant: L19 to L22, L24, L26.
 
+use std::cell::OnceCell;
+
 use landfall_diag::{Diagnostic, Severity, SourceId, Span};
 
 use super::context::Context;
@@ -12,13 +14,20 @@ use crate::go::regex::{
 use crate::hosts::toml;
 use crate::registries_yaml::MirrorEntry;
 
-/// How many patterns of unusual shape are searched for bad results; each costs about a millisecond.
-const SEARCHES: usize = 24;
+/// How many patterns of unusual shape are searched for examples; each costs about a millisecond.
+const SEARCHES: usize = 16;
 
-/// A rule and its pattern, compiled.
+/// A rule and its pattern, compiled when it is needed: most rules are sound at a glance.
 pub(super) struct Rule<'a> {
     pub(super) rewrite: &'a Rewrite,
-    pub(super) regex: GoRegex,
+    regex: OnceCell<Option<GoRegex>>,
+}
+
+impl Rule<'_> {
+    pub(super) fn regex(&self) -> Option<&GoRegex> {
+        let compile = || GoRegex::compile(&self.rewrite.pattern.value).ok();
+        self.regex.get_or_init(compile).as_ref()
+    }
 }
 
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -30,15 +39,24 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         let mut rules = Vec::new();
         for rewrite in &mirror.rewrites {
+            let rule = Rule {
+                rewrite,
+                regex: OnceCell::new(),
+            };
+            if is_sound(rewrite) {
+                rules.push(rule);
+                continue;
+            }
             let broken = unescaped(context, mirror, rewrite, found);
             match GoRegex::compile(&rewrite.pattern.value) {
-                Ok(regex) => rules.push(Rule { rewrite, regex }),
+                Ok(regex) => {
+                    judge(context, rewrite, &regex, &mut searches, found);
+                    let regex = OnceCell::from(Some(regex));
+                    rules.push(Rule { regex, ..rule });
+                }
                 Err(error) if error.by_go && !broken => found.push(invalid(context, mirror, rewrite, &error)),
                 Err(_) => {}
             }
-        }
-        for rule in &rules {
-            judge(context, rule, &mut searches, found);
         }
         if mirror.key.value == "*" {
             found.extend(collision(mirror, &rules));
@@ -47,19 +65,35 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn judge(context: &Context<'_>, rule: &Rule<'_>, searches: &mut usize, found: &mut Vec<Diagnostic>) {
-    let groups = groups(context, rule);
-    let unsure = groups.is_none() && !is_sound(rule.rewrite);
+fn judge(
+    context: &Context<'_>,
+    rewrite: &Rewrite,
+    regex: &GoRegex,
+    searches: &mut usize,
+    found: &mut Vec<Diagnostic>,
+) {
+    let search = *searches > 0;
+    let groups = groups(context, rewrite, regex, search);
+    let tied = anchors(regex).start;
+    let unsure = groups.is_none();
     found.extend(groups);
-    if !anchors(&rule.regex).start {
-        found.push(unanchored(rule));
+    if !tied {
+        found.push(unanchored(rewrite, regex, search));
     }
-    if unsure && *searches > 0 {
+    if unsure && search {
         *searches -= 1;
-        let replacement = &rule.rewrite.replacement;
-        if let Some(example) = bad_results(&rule.regex, &replacement.value).first() {
-            found.push(bad_result(rule, example));
+        let replacement = &rewrite.replacement;
+        if let Some(example) = bad_results(regex, &replacement.value).first() {
+            found.push(bad_result(rewrite, example));
         }
+    }
+}
+
+/// A shortest repository that the pattern finds.
+fn example(regex: &GoRegex, search: bool) -> Option<String> {
+    match search.then(|| witness(regex)) {
+        Some(Overlap::Repository(name)) => Some(name),
+        _ => None,
     }
 }
 
@@ -197,11 +231,11 @@ fn inside(context: &Context<'_>, span: Span, value: &str, part: &std::ops::Range
     }
 }
 
-fn groups(context: &Context<'_>, rule: &Rule<'_>) -> Option<Diagnostic> {
-    let replacement = &rule.rewrite.replacement;
-    let missing = missing_groups(&rule.regex, &replacement.value);
+fn groups(context: &Context<'_>, rewrite: &Rewrite, regex: &GoRegex, search: bool) -> Option<Diagnostic> {
+    let replacement = &rewrite.replacement;
+    let missing = missing_groups(regex, &replacement.value);
     let first = missing.first()?;
-    let count = rule.regex.groups().len().saturating_sub(1);
+    let count = regex.groups().len().saturating_sub(1);
     let span = inside(context, replacement.span, &replacement.value, &first.range);
     let one = Diagnostic::at(
         "L21",
@@ -211,16 +245,16 @@ fn groups(context: &Context<'_>, rule: &Rule<'_>) -> Option<Diagnostic> {
     )
     .label("stands for nothing")
     .also(
-        rule.rewrite.pattern.span,
+        rewrite.pattern.span,
         match count {
             0 => "no groups: put brackets around what is to be kept".to_owned(),
             1 => "one group: $1".to_owned(),
             count => format!("{count} groups: $1 to ${count}"),
         },
     );
-    let one = match witness(&rule.regex) {
-        Overlap::Repository(name) => {
-            let result = rule.regex.replace_all(&name, &replacement.value);
+    let one = match example(regex, search) {
+        Some(name) => {
+            let result = regex.replace_all(&name, &replacement.value);
             one.consequence(format!("`{name}` becomes `{result}`"))
         }
         _ => one,
@@ -239,8 +273,8 @@ fn groups(context: &Context<'_>, rule: &Rule<'_>) -> Option<Diagnostic> {
     ))
 }
 
-fn unanchored(rule: &Rule<'_>) -> Diagnostic {
-    let pattern = &rule.rewrite.pattern;
+fn unanchored(rewrite: &Rewrite, regex: &GoRegex, search: bool) -> Diagnostic {
+    let pattern = &rewrite.pattern;
     let mut one = Diagnostic::at(
         "L22",
         Severity::Warning,
@@ -248,9 +282,9 @@ fn unanchored(rule: &Rule<'_>) -> Diagnostic {
         "this pattern matches in the middle of names, too",
     )
     .label("not tied to the start");
-    if let Overlap::Repository(name) = witness(&rule.regex) {
+    if let Some(name) = example(regex, search) {
         let longer = format!("other/{name}");
-        let result = rule.regex.replace_all(&longer, &rule.rewrite.replacement.value);
+        let result = regex.replace_all(&longer, &rewrite.replacement.value);
         if result != longer {
             one = one.consequence(format!("`{longer}` becomes `{result}`"));
         }
@@ -262,7 +296,7 @@ fn unanchored(rule: &Rule<'_>) -> Diagnostic {
     one.help(format!("if only the beginning is meant, write `{tied}`"))
 }
 
-fn bad_result(rule: &Rule<'_>, example: &BadExample) -> Diagnostic {
+fn bad_result(rewrite: &Rewrite, example: &BadExample) -> Diagnostic {
     let BadExample {
         what,
         repository,
@@ -286,7 +320,7 @@ fn bad_result(rule: &Rule<'_>, example: &BadExample) -> Diagnostic {
             "the mirror answers 400 or 404",
         ),
     };
-    Diagnostic::at("L24", Severity::Error, rule.rewrite.replacement.span, message)
+    Diagnostic::at("L24", Severity::Error, rewrite.replacement.span, message)
         .label(format!("`{repository}` becomes `{result}`"))
         .consequence(format!("{consequence}; wharfie does not apply the rule at all"))
         .help("a repository is written in small letters, digits and . _ - between slashes, and begins and ends with a letter or digit")
@@ -303,9 +337,12 @@ fn collision(mirror: &MirrorEntry, rules: &[Rule<'_>]) -> Option<Diagnostic> {
     )
     .label("matches the repository only")
     .also(mirror.key.span, "holds for all registries");
-    let one = match witness(&rule.regex) {
-        Overlap::Repository(name) => {
-            let result = rule.regex.replace_all(&name, &rule.rewrite.replacement.value);
+    let one = match rule
+        .regex()
+        .and_then(|regex| Some((regex, example(regex, true)?)))
+    {
+        Some((regex, name)) => {
+            let result = regex.replace_all(&name, &rule.rewrite.replacement.value);
             one.consequence(format!(
                 "`quay.io/{name}` and `ghcr.io/{name}` both become `{result}` on the mirror; a node may run one instead of the other"
             ))

@@ -17,7 +17,10 @@ const MAX_PROGRAM: usize = 2 << 20;
 pub(super) fn engine(pattern: &str, hir: &Hir) -> Result<meta::Regex, RegexError> {
     let config = meta::Config::new()
         .nfa_size_limit(Some(MAX_PROGRAM))
-        .hybrid_cache_capacity(MAX_PROGRAM);
+        .hybrid_cache_capacity(MAX_PROGRAM)
+        // Patterns are many and names are short: building these costs more than they ever save.
+        .dfa(false)
+        .onepass(false);
     meta::Builder::new()
         .configure(config)
         .build_from_hir(hir)

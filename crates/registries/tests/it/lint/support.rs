@@ -1,8 +1,8 @@
 //! Runs the rules over a text.
 
-use landfall_diag::render::{Style, render_short, render_text};
+use landfall_diag::render::{Style, render_text};
 use landfall_diag::{Diagnostic, Severity, Source, SourceId, Sources, apply_fixes};
-use landfall_registries::k3s::{Behaviours, Options, Program};
+use landfall_registries::k3s::{Options, Program};
 use landfall_registries::lint::{Input, OnNode, check};
 use landfall_registries::registries_yaml;
 
@@ -40,10 +40,6 @@ pub(crate) fn sources(text: &str) -> Sources {
     let mut sources = Sources::default();
     sources.add(Source::new("registries.yaml", text));
     sources
-}
-
-pub(crate) fn short(text: &str, found: &[Diagnostic]) -> String {
-    render_short(&sources(text), found)
 }
 
 pub(crate) fn long(text: &str, found: &[Diagnostic]) -> String {
