@@ -10,6 +10,7 @@ mod gather;
 mod probe;
 mod render;
 mod rewrite;
+mod veil;
 
 use super::blocking;
 use crate::args::{Registries, RegistriesCommand};
