@@ -5,6 +5,7 @@
 
 mod compare;
 mod pull;
+mod words;
 
 pub use compare::{Change, Detail, Difference, Kind, compare};
 pub use pull::{Pull, Step};

@@ -61,7 +61,16 @@ fn fields(node: &Node, depth: usize, cover: &mut dyn FnMut(Span)) {
             for (key, value) in pairs.iter() {
                 let secret = key.text().is_some_and(|key| FIELDS.contains(&key));
                 match &value.kind {
-                    Kind::Scalar { .. } if secret => cover(value.span),
+                    Kind::Scalar { .. } | Kind::Sequence(_) if secret => cover(value.span),
+                    Kind::Mapping(entries) if key.text() == Some("auths") => {
+                        for (_, entry) in entries.iter() {
+                            match &entry.kind {
+                                // Written here where a section belongs.
+                                Kind::Scalar { .. } => cover(entry.span),
+                                _ => fields(entry, depth - 1, cover),
+                            }
+                        }
+                    }
                     _ => fields(value, depth - 1, cover),
                 }
             }

@@ -14,9 +14,10 @@ use landfall_registries::hosts::{CertsD, HostDir, HostsFile};
 use landfall_registries::intent::{Intent, from_registries_yaml};
 use landfall_registries::registries_yaml::{self, Reading, RegistriesYaml};
 use landfall_registries::runtimes::{self, Import, OutFile};
-use landfall_registries::{Loss, k3s, wharfie};
+use landfall_registries::{Loss, k3s, lint, wharfie};
 
 use super::gather::Gathered;
+use super::veil::discreet;
 use crate::args::{Format, NodeArgs, Program};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -197,12 +198,11 @@ pub(super) fn rancher(gathered: &Gathered) -> Result<(Sources, Reading), Failure
 pub(super) fn registries(reading: &Reading, sources: &Sources) -> Result<RegistriesYaml, Failure> {
     reading.registries.clone().map_err(|error: YamlError| {
         let place = sources.shown(error.span);
+        let text = sources.get(error.span.source).map_or("", Source::text);
+        let words = discreet(&error.message, &lint::redacted(text, reading));
         Failure::new(
             Exit::Partial,
-            format!(
-                "{place}: {}\nwith this file no node starts; `landfall registries check` says more",
-                error.message
-            ),
+            format!("{place}: {words}\nwith this file no node starts; `landfall registries check` says more"),
         )
     })
 }
@@ -279,7 +279,7 @@ fn flavour(node: &NodeArgs) -> Flavour {
     }
 }
 
-fn behaviour(node: &NodeArgs) -> Result<Behaviour, Failure> {
+pub(super) fn behaviour(node: &NodeArgs) -> Result<Behaviour, Failure> {
     Ok(release(node)?.behaviour())
 }
 

@@ -13,9 +13,7 @@ mod probe;
 mod reasons;
 mod render;
 mod rewrite;
-mod routed;
-mod way;
-mod words;
+mod veil;
 
 use std::path::PathBuf;
 

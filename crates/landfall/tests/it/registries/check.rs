@@ -279,6 +279,19 @@ fn other_formats_are_read_by_their_own_readers() {
         1,
         &["error[C01]", "config.toml:3:", "no pod starts"],
     );
+    place.scratch.write(
+        "both/config.toml",
+        "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/x\"\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"docker.io\"]\nendpoint = [\"https://a\"]\n",
+    );
+    said(
+        &check(&place, &["both/config.toml"]),
+        1,
+        &[
+            "error[C03]",
+            "cannot be set when `config_path` is provided",
+            "config.toml:4:",
+        ],
+    );
     place
         .scratch
         .write("daemon.json", "{\"registry-mirrors\": [\"https://a.example\"]\n");
@@ -292,6 +305,39 @@ fn other_formats_are_read_by_their_own_readers() {
         0,
         &["2.1.0"],
     );
+}
+
+#[test]
+fn no_message_repeats_a_password() {
+    let place = Place::new();
+    for text in [
+        format!("configs: {{a: {{auth: {PASSWORD}}}}}\n"),
+        format!("configs: {{a: {{auth: {{password: [{PASSWORD}]}}}}}}\n"),
+        format!("configs: {{a: {{auth: {{password: {PASSWORD}\n"),
+        format!("configs:\n  a:\n    auth:\n      password: \"{PASSWORD}\"\n\ttls:\n"),
+        format!(
+            "auths: {{a: {PASSWORD}}}\nmirrors: {{docker.io: {{endpoint: ['https://u:{PASSWORD}@a']}}}}\n"
+        ),
+    ] {
+        place.scratch.write("registries.yaml", &text);
+        for output in ["text", "short", "json", "sarif"] {
+            let outcome = check(&place, &["registries.yaml", "--output", output]);
+            said(&outcome, 1, &[]);
+            let shown = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert!(!shown.contains(&PASSWORD[..7]), "{text}{outcome}");
+        }
+        let dry = check(&place, &["registries.yaml", "--fix", "--dry-run"]);
+        assert!(!dry.stdout.contains(&PASSWORD[..7]), "{text}{dry}");
+        let diff = place.landfall(&[
+            "registries",
+            "diff",
+            "registries.yaml",
+            "registries.yaml",
+            "--image",
+            "a",
+        ]);
+        assert!(!diff.stderr.contains(&PASSWORD[..7]), "{diff}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use landfall_registries::registries_yaml::{self, Reading};
 
 use super::super::configuration::k3s_options;
 use super::super::gather::Found;
+use super::super::veil::all_discreet;
 use super::on_disk::OnDisk;
 use super::{Examined, Mended, is_stdin};
 use crate::args::Check;
@@ -100,15 +101,17 @@ impl Subject {
             started: self.started,
             templates: self.templates.clone(),
         };
-        let findings = lint::check(&Input {
+        let mut findings = lint::check(&Input {
             source,
             text: &text,
             reading: &reading,
             options: &self.options,
             node: &node,
         });
+        let shown = lint::redacted(&text, &reading);
+        all_discreet(&mut findings, &shown);
         Looked {
-            shown: lint::redacted(&text, &reading),
+            shown,
             is_readable: is_readable(&reading),
             findings,
             text,

@@ -6,7 +6,6 @@ mod on_disk;
 mod others;
 mod print;
 mod replace;
-mod veil;
 
 use std::path::Path;
 

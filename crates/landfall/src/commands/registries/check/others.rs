@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use landfall_diag::{Diagnostic, Severity, Source, SourceId, Sources, Span};
+use landfall_oci::Reference;
 use landfall_registries::Loss;
-use landfall_registries::containerd::{ConfigError, ConfigToml};
+use landfall_registries::containerd::{Behaviour, ConfigError, ConfigToml, Containerd, Flavour, Setup};
+use landfall_registries::hosts::CertsD;
 
-use super::super::configuration::import;
+use super::super::configuration::{behaviour, import};
 use super::super::gather::Gathered;
-use super::veil::veiled;
+use super::super::veil::{all_discreet, veiled};
 use super::{Examined, Mended, is_stdin};
 use crate::args::{Check, Format};
 use crate::failure::Failure;
@@ -26,7 +28,7 @@ pub(super) fn examine(path: &Path, gathered: Gathered, args: &Check) -> Result<E
     let mut findings = match gathered.format {
         Format::ContainerdConfig => {
             let found = gathered.only()?;
-            config_toml(found.source, &found.text)
+            config_toml(found.source, &found.text, behaviour(&args.node)?)
         }
         _ => {
             let (_, import) = import(gathered, &args.node, false)?;
@@ -39,9 +41,11 @@ pub(super) fn examine(path: &Path, gathered: Gathered, args: &Check) -> Result<E
         let place = found.primary.as_ref().map(|label| label.span);
         place.map(|span| (span.source, span.start))
     });
+    let (sources, visible) = shown(&texts);
+    all_discreet(&mut findings, &visible);
     Ok(Examined {
         name,
-        sources: shown(&texts),
+        sources,
         findings,
         mended: args.fix.then(|| Mended {
             applied: 0,
@@ -51,13 +55,15 @@ pub(super) fn examine(path: &Path, gathered: Gathered, args: &Check) -> Result<E
     })
 }
 
-/// The texts without passwords, under the numbers that they were read with.
-fn shown(texts: &[(String, String)]) -> Sources {
-    let mut sources = Sources::default();
+/// The texts without passwords, under the numbers that they were read with; and all of them in one.
+fn shown(texts: &[(String, String)]) -> (Sources, String) {
+    let (mut sources, mut all) = (Sources::default(), String::new());
     for (path, text) in texts {
-        sources.add(Source::new(path.clone(), veiled(text)));
+        let visible = veiled(text);
+        all.push_str(&visible);
+        sources.add(Source::new(path.clone(), visible));
     }
-    sources
+    (sources, all)
 }
 
 /// What the runtime understands and other programs cannot be told.
@@ -75,7 +81,7 @@ fn note(loss: &Loss) -> Diagnostic {
         .help(loss.advice.clone())
 }
 
-fn config_toml(source: SourceId, text: &str) -> Vec<Diagnostic> {
+fn config_toml(source: SourceId, text: &str, behaviour: Behaviour) -> Vec<Diagnostic> {
     let config = match ConfigToml::parse(source, text) {
         Ok(config) => config,
         Err(error) => return vec![refused(&error)],
@@ -99,21 +105,26 @@ fn config_toml(source: SourceId, text: &str) -> Vec<Diagnostic> {
                 )),
         );
     }
-    let path = config.config_path.as_ref().filter(|path| !path.is_empty());
-    if let (Some(path), Some(mirror)) = (path, config.legacy.mirrors.first()) {
-        found.push(
-            Diagnostic::at(
-                "C03",
-                Severity::Error,
-                mirror.span,
-                "`mirrors` and `config_path` exclude each other",
-            )
+    found.extend(excluded(&config, text, behaviour));
+    found
+}
+
+/// `config_path` beside what it replaces.
+fn excluded(config: &ConfigToml, text: &str, behaviour: Behaviour) -> Option<Diagnostic> {
+    let path = config.config_path.as_ref().filter(|path| !path.is_empty())?;
+    let mut setup = Setup::new(Flavour::Upstream);
+    config.apply(&mut setup, behaviour);
+    setup.roots.push(CertsD::new(path.value.clone()));
+    // An empty folder has nothing against any image: what is said is about the file.
+    let image = Reference::parse("docker.io/library/any:1").ok()?;
+    let line = Containerd::new(setup).explain(&image).pull_error?;
+    let span = line.span.map_or(path.span, |span| head(span, text));
+    Some(
+        Diagnostic::at("C03", Severity::Error, span, line.text)
             .also(path.span, "the folder of hosts.toml files")
             .consequence("the CRI plugin does not load, and no pod starts")
-            .help("move the mirrors into hosts.toml files: landfall registries render --for containerd"),
-        );
-    }
-    found
+            .help("move it into hosts.toml files below that folder"),
+    )
 }
 
 fn refused(error: &ConfigError) -> Diagnostic {

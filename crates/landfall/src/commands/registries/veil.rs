@@ -1,4 +1,7 @@
-//! Texts of any format without their passwords, so that a message may show the line in which one stands.
+//! Texts of any format without their passwords, so that a message may show the line in which one stands; and messages
+//! without them.
+
+use landfall_diag::Diagnostic;
 
 /// The names of values that nobody may see.
 const FIELDS: [&str; 9] = [
@@ -73,9 +76,46 @@ fn value_behind(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
     }
 }
 
+/// What a reader says of a value that it cannot take: it repeats the value, which may be a password.
+const REPEATS: &str = "cannot unmarshal !!";
+
+/// A reader's words, without values that are not to be seen in the text itself.
+pub(super) fn discreet(message: &str, shown: &str) -> String {
+    let mut parts = message.split(REPEATS);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(REPEATS);
+        let value = part
+            .split_once(" `")
+            .and_then(|(kind, rest)| Some((kind, rest.split_once("` into ")?)));
+        match value {
+            Some((kind, (value, rest))) if !shown.contains(value.trim_end_matches("...")) => {
+                out.push_str(&format!("{kind} `***` into {rest}"));
+            }
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
+/// Findings whose words are discreet.
+pub(super) fn all_discreet(findings: &mut [Diagnostic], shown: &str) {
+    for found in findings {
+        let labels = found.primary.iter_mut().chain(&mut found.secondary);
+        let words = labels
+            .map(|label| &mut label.text)
+            .chain([&mut found.message])
+            .chain(&mut found.consequences)
+            .chain(&mut found.help);
+        for text in words.filter(|text| text.contains(REPEATS)) {
+            *text = discreet(text, shown);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::veiled;
+    use super::{discreet, veiled};
 
     #[test]
     fn secrets_are_covered_in_every_format() {
@@ -94,5 +134,12 @@ mod tests {
         }
         let text = "auth:\n  username: me\n[auth]\nauthor = 'me'\n";
         assert_eq!(veiled(text), text);
+    }
+
+    #[test]
+    fn messages_repeat_only_what_can_be_seen() {
+        let message = "line 1: cannot unmarshal !!str `s3cret` into bool\n  line 2: cannot unmarshal !!str `visible...` into a.B";
+        let told = discreet(message, "password: ******\nx: visible text");
+        assert_eq!(told, message.replace("s3cret", "***"));
     }
 }
