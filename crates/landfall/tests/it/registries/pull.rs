@@ -382,7 +382,11 @@ fn credentials_of_the_user_are_for_nobody_here() {
 fn what_one_endpoint_gave_of_a_layer_need_not_come_again_from_the_next() {
     let mut workload = Workload::new();
     let layer = workload.add_big_layer(7, 4 << 20);
-    let image = workload.add_image(Family::Oci, &"linux/amd64".parse().unwrap(), &[layer.clone()]);
+    let image = workload.add_image(
+        Family::Oci,
+        &"linux/amd64".parse().unwrap(),
+        std::slice::from_ref(&layer),
+    );
     workload.tag(IMAGE, image.digest);
     let (breaking, good) = (FakeRegistry::with(&workload), FakeRegistry::with(&workload));
     let is_layer = layer.digest.to_string();
