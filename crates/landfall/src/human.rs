@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// `12.3 MB`: decimal units, as disks and networks are sold.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -73,22 +75,42 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
-/// Bytes a second, as people write them: `50MB`, `100MiB`, `1000000`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate(pub(crate) u64);
+/// Bytes, or bytes a second, as people write them: `50MB`, `100MiB`, `1000000`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Amount {
+    pub(crate) bytes: u64,
+    text: String,
+}
 
-impl std::str::FromStr for Rate {
+impl From<Amount> for String {
+    fn from(amount: Amount) -> Self {
+        amount.text
+    }
+}
+
+impl TryFrom<String> for Amount {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for Amount {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const UNITS: [(&str, u64); 8] = [
+        const UNITS: [(&str, u64); 10] = [
             ("KiB", 1 << 10),
             ("MiB", 1 << 20),
             ("GiB", 1 << 30),
+            ("TiB", 1 << 40),
             ("kB", 1000),
             ("KB", 1000),
             ("MB", 1_000_000),
             ("GB", 1_000_000_000),
+            ("TB", 1_000_000_000_000),
             ("B", 1),
         ];
         let unit = UNITS.iter().find(|(name, _)| text.ends_with(name));
@@ -97,7 +119,10 @@ impl std::str::FromStr for Rate {
         number
             .and_then(|number| number.checked_mul(each))
             .filter(|bytes| *bytes > 0)
-            .map(Self)
+            .map(|bytes| Self {
+                bytes,
+                text: text.to_owned(),
+            })
             .ok_or("not an amount such as 50MB or 100MiB")
     }
 }

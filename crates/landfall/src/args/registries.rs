@@ -176,6 +176,13 @@ pub(crate) struct Render {
     /// Refuse the registries' own endpoints, wherever the program can be told so.
     #[arg(long)]
     pub(crate) deny_upstream: bool,
+    /// Write a wildcard out for this registry, where the program has none (may be given several times).
+    #[arg(long, value_name = "REGISTRY")]
+    pub(crate) registry: Vec<String>,
+    /// The wildcard's endpoint is `landfall serve --upstreams`: where a program does not send `ns=`, put the registry's
+    /// name before the repository.
+    #[arg(long)]
+    pub(crate) gateway: bool,
     /// Write files below this folder instead of printing them.
     #[arg(long = "out", short = 'o', value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -251,7 +258,9 @@ pub(crate) struct Probe {
 #[command(after_help = "\
 Examples:
   landfall registries diff old.yaml new.yaml -l rancher-images.txt
-  landfall registries diff registries.yaml -l images.txt --from-version v1.28 --to-version v1.29
+  landfall registries diff registries.yaml -l images.txt --from-version v1.28.5 --to-version v1.29
+
+Images with the same change are told together. `v1.28` means the newest patch of that line.
 
 Exit code 0: nothing changes; 1: something does.")]
 pub(crate) struct Diff {
@@ -278,6 +287,9 @@ pub(crate) struct Diff {
     /// The version to come.
     #[arg(long, value_name = "VERSION", requires = "from_version")]
     pub(crate) to_version: Option<String>,
+    /// Which program pulls.
+    #[arg(long, value_name = "CONSUMER", default_value = "containerd")]
+    pub(crate) consumer: Consumer,
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
@@ -384,7 +396,7 @@ pub(crate) enum Format {
 }
 
 /// On what node.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The node")]
 pub(crate) struct NodeArgs {
     /// Its program.
@@ -408,9 +420,10 @@ pub(crate) struct NodeArgs {
 }
 
 /// A node's program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Program {
     /// K3s.
+    #[default]
     K3s,
     /// RKE2.
     Rke2,

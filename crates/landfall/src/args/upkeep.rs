@@ -7,7 +7,7 @@ use landfall_oci::{Digest, Reference};
 use landfall_store::{Age, RunId};
 
 use super::OutputArg;
-use crate::human::Rate;
+use crate::human::Amount;
 
 /// Which directory.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub(crate) struct Scrub {
     pub(crate) quarantine: bool,
     /// Read no more than this each second.
     #[arg(long, value_name = "BYTES")]
-    pub(crate) rate: Option<Rate>,
+    pub(crate) rate: Option<Amount>,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }

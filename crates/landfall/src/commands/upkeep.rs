@@ -45,7 +45,7 @@ pub(crate) async fn scrub(args: Scrub, context: Context) -> Result<Exit, Failure
         // A running server stands in another folder.
         heal_from: args.heal_from.iter().map(absolute).collect(),
         quarantine: args.quarantine,
-        bytes_per_second: args.rate.map(|rate| rate.0),
+        bytes_per_second: args.rate.as_ref().map(|rate| rate.bytes),
     });
     ask(&args.root.root, request, &args.output, context).await
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod from_yaml;
 mod host;
 mod registry;
+mod rewriter;
 mod rule;
 
 use landfall_diag::Spanned;
@@ -18,6 +19,7 @@ pub use endpoint::{Asked, Base, Endpoint, Header, Scheme};
 pub use from_yaml::from_registries_yaml;
 pub use host::{BLOCKED_HOST, DOCKER_HUB, DOCKER_HUB_ENDPOINT, asked_host, canonical_host};
 pub use registry::{Match, Registry, Upstream};
+pub use rewriter::Rewriter;
 pub use rule::{Rule, RuleKind};
 
 /// A node's registries, as one format or another says them.

@@ -3,8 +3,10 @@
 
 mod decode;
 mod model;
+mod write;
 
 pub use model::{AuthEntry, ConfigEntry, MirrorEntry, RegistriesYaml, YamlTls};
+pub use write::{Target, Written, write};
 
 use landfall_diag::SourceId;
 use landfall_diag::yaml::{self, Decoder, Document, Misfit, YamlError};

@@ -67,7 +67,7 @@ fn name_registry(endpoint: &mut Endpoint, registry: &str) {
 }
 
 /// Losses for what only hosts.toml has.
-pub(super) fn extras(endpoint: &Endpoint, format: &str, losses: &mut Losses) {
+pub(crate) fn extras(endpoint: &Endpoint, format: &str, losses: &mut Losses) {
     for header in &endpoint.headers {
         losses.add(
             header.name.span,
@@ -95,7 +95,7 @@ pub(super) fn extras(endpoint: &Endpoint, format: &str, losses: &mut Losses) {
 }
 
 /// Whether an endpoint is the registry itself, under its own name and without a change.
-pub(super) fn is_own(endpoint: &Endpoint, host: &str) -> bool {
+pub(crate) fn is_own(endpoint: &Endpoint, host: &str) -> bool {
     canonical_host(&endpoint.host) == canonical_host(host)
         && endpoint.base == Base::V2(String::new())
         && endpoint.rewrites.is_empty()
@@ -104,7 +104,7 @@ pub(super) fn is_own(endpoint: &Endpoint, host: &str) -> bool {
 
 /// The base of an endpoint whose only rule puts a prefix before every name: the base with that prefix, and no rule.
 /// An endpoint without rules keeps its own; one with others has none.
-pub(super) fn base(endpoint: &Endpoint) -> Option<Base> {
+pub(crate) fn base(endpoint: &Endpoint) -> Option<Base> {
     match (endpoint.rewrites.as_slice(), &endpoint.base) {
         ([], base) => Some(base.clone()),
         ([rule], Base::V2(prefix)) => match &rule.kind {
@@ -153,7 +153,7 @@ pub(super) fn own_entries(intent: &Intent) -> Vec<Registry> {
 }
 
 /// Losses for networks: only Docker knows them.
-pub(super) fn networks(intent: &Intent, losses: &mut Losses) {
+pub(crate) fn networks(intent: &Intent, losses: &mut Losses) {
     for trust in &intent.trust {
         if let Subject::Network(network) = &trust.subject.value {
             losses.add(

@@ -136,12 +136,12 @@ impl Rendered {
 
 /// Losses as they are found; the same one once.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
+pub(crate) struct Losses {
     all: Vec<Loss>,
 }
 
 impl Losses {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         span: Span,
         what: impl Into<String>,
@@ -159,7 +159,7 @@ impl Losses {
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Loss> {
+    pub(crate) fn into_vec(self) -> Vec<Loss> {
         self.all
     }
 }

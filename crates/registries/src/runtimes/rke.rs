@@ -175,7 +175,17 @@ fn lose_registries(intent: &Intent, losses: &mut Losses) {
     }
 }
 
-/// A text in YAML's double quotes, which are JSON's.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A text in YAML's double quotes: JSON's, and what YAML takes for a line's end or for no character is escaped too.
+pub(crate) fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut quoted = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted
 }

@@ -5,7 +5,7 @@ use landfall_oci::Reference;
 use super::credentials;
 use super::endpoint::{Endpoint, endpoints};
 use super::image::Image;
-use super::rewrite::{self, Rewritten};
+use super::rewrite::{Rewritten, Rules};
 use crate::containerd::{Alternative, LogLine};
 use crate::registries_yaml::RegistriesYaml;
 use crate::{Attempt, Because, Presented, TlsUse};
@@ -25,39 +25,57 @@ pub struct Explanation {
     pub error: Option<String>,
 }
 
-/// Tells every host that would be asked for the image.
-#[must_use]
-pub fn explain(file: &RegistriesYaml, reference: &Reference) -> Explanation {
-    let mut told = Explanation::default();
-    match tell(file, reference, &mut told) {
-        Ok(()) => told,
-        Err(error) => Explanation {
-            error: Some(error),
-            ..told
-        },
+/// A puller with its file, for many images: patterns are compiled once.
+pub struct Wharfie<'a> {
+    file: &'a RegistriesYaml,
+    rules: Rules,
+}
+
+impl<'a> Wharfie<'a> {
+    /// Reads a file.
+    #[must_use]
+    pub fn new(file: &'a RegistriesYaml) -> Self {
+        Self {
+            file,
+            rules: Rules::new(file),
+        }
+    }
+
+    /// Tells every host that would be asked for the image.
+    #[must_use]
+    pub fn explain(&self, reference: &Reference) -> Explanation {
+        let mut told = Explanation::default();
+        told.error = self.tell(reference, &mut told).err();
+        told
+    }
+
+    fn tell(&self, reference: &Reference, told: &mut Explanation) -> Result<(), String> {
+        let image = Image::new(reference)?;
+        told.image = image.text();
+        for endpoint in endpoints(self.file, &image.registry, &mut told.log)? {
+            let mut log = Vec::new();
+            let mut results = match endpoint.is_default(&image.registry) {
+                true => Vec::new(),
+                false => self.rules.results(&image, &mut log),
+            }
+            .into_iter();
+            let instead_of = told.attempts.len();
+            told.attempts
+                .push(attempt(self.file, &endpoint, &image, results.next(), &mut log));
+            for other in results {
+                let attempt = attempt(self.file, &endpoint, &image, Some(other), &mut Vec::new());
+                told.alternatives.push(Alternative { instead_of, attempt });
+            }
+            told.log.extend(log);
+        }
+        Ok(())
     }
 }
 
-fn tell(file: &RegistriesYaml, reference: &Reference, told: &mut Explanation) -> Result<(), String> {
-    let image = Image::new(reference)?;
-    told.image = image.text();
-    for endpoint in endpoints(file, &image.registry, &mut told.log)? {
-        let mut log = Vec::new();
-        let mut results = match endpoint.is_default(&image.registry) {
-            true => Vec::new(),
-            false => rewrite::results(file, &image, &mut log),
-        }
-        .into_iter();
-        let instead_of = told.attempts.len();
-        told.attempts
-            .push(attempt(file, &endpoint, &image, results.next(), &mut log));
-        for other in results {
-            let attempt = attempt(file, &endpoint, &image, Some(other), &mut Vec::new());
-            told.alternatives.push(Alternative { instead_of, attempt });
-        }
-        told.log.extend(log);
-    }
-    Ok(())
+/// Tells every host that would be asked for one image.
+#[must_use]
+pub fn explain(file: &RegistriesYaml, reference: &Reference) -> Explanation {
+    Wharfie::new(file).explain(reference)
 }
 
 fn attempt(

@@ -12,4 +12,4 @@ mod explain;
 mod image;
 mod rewrite;
 
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, Wharfie, explain};

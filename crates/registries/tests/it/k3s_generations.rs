@@ -2,8 +2,9 @@
 
 use landfall_diag::SourceId;
 use landfall_oci::Reference;
-use landfall_registries::k3s::{Behaviours, Node, Options, Program, Version};
-use landfall_registries::registries_yaml;
+use landfall_registries::hosts::{HostDir, HostsFile};
+use landfall_registries::k3s::{Behaviours, Node, Options, Program, Surroundings, Version};
+use landfall_registries::registries_yaml::{self, RegistriesYaml};
 
 fn node(version: &str, text: &str) -> Node {
     let file = registries_yaml::read(SourceId(0), text)
@@ -117,4 +118,50 @@ fn scope_and_alias_follow_the_version() {
             .is_some()
     };
     assert!(!known("v1.33.2") && known("v1.33.3"));
+}
+
+#[test]
+fn windows_has_no_colons_in_names() {
+    let text = "mirrors:\n  registry.example.com:5000:\n    endpoint: [a.example]\n";
+    let file = registries_yaml::read(SourceId(0), text)
+        .registries
+        .expect("a file");
+    let mut options = Options::new(Program::Rke2);
+    options.windows = true;
+    let node = Node::new(&file, options);
+    let path = "/var/lib/rancher/rke2/agent/etc/containerd/certs.d/registry.example.com_5000_/hosts.toml";
+    assert_eq!(node.rendering().hosts[0].path, path);
+    assert_eq!(
+        urls(&node, "registry.example.com:5000/a/b")[0].split('/').nth(2),
+        Some("a.example")
+    );
+}
+
+#[test]
+fn what_others_wrote_is_kept_since_september_2024() {
+    let foreign = HostDir {
+        hosts_toml: Some(HostsFile {
+            source: SourceId(7),
+            text: "server = \"https://foreign.example\"\n\n[host]\n".to_owned(),
+        }),
+        files: Vec::new(),
+    };
+    for (version, host) in [("v1.30.4", "ghcr.io"), ("v1.30.5", "foreign.example")] {
+        let mut options = Options::new(Program::K3s);
+        options.behaviours = Behaviours::of(version.parse().expect("a version"));
+        let surroundings = Surroundings {
+            directories: [("ghcr.io".to_owned(), foreign.clone())].into(),
+            ..Surroundings::default()
+        };
+        let node = Node::within(&RegistriesYaml::default(), options, surroundings);
+        let told = node.explain(&Reference::parse("ghcr.io/a/b").expect("an image"));
+        assert_eq!(told.attempts[0].host, host, "{version}");
+        // A place in a file of somebody else stays one.
+        assert!(
+            told.attempts[0]
+                .because
+                .endpoint
+                .is_none_or(|span| span.source == SourceId(7))
+        );
+    }
 }

@@ -8,7 +8,7 @@ use landfall_oci::Reference;
 use landfall_registries::containerd::{Explanation, FileState};
 use landfall_registries::hosts::toml;
 use landfall_registries::k3s::{Behaviours, Node, Options, Program, Surroundings};
-use landfall_registries::{Presented, registries_yaml};
+use landfall_registries::{Presented, image_refusal, registries_yaml};
 
 use crate::vectors::{ExpectedAttempt, Vector, each};
 use crate::vectors_containerd::{as_expected, same};
@@ -75,9 +75,17 @@ fn compared(vector: &Vector) -> Result<(), String> {
         &expected.k3s_warnings.clone().unwrap_or_default(),
     )?;
     match (Reference::parse(&vector.image), &expected.image_error) {
-        (Err(_), Some(_)) => Ok(()),
+        (Err(error), Some(expected)) => refused(&image_refusal(&vector.image, &error), expected),
         (Ok(image), None) => explained(vector, &node, &node.explain(&image)),
         (parsed, error) => Err(format!("image {parsed:?}, expected {error:?}")),
+    }
+}
+
+/// containerd's words may stand behind those of whoever asked it.
+pub(crate) fn refused(words: &str, expected: &str) -> Result<(), String> {
+    match expected.ends_with(words) {
+        true => Ok(()),
+        false => Err(format!("image refused with {words:?}, expected {expected:?}")),
     }
 }
 
@@ -244,7 +252,7 @@ fn vectors_lead_back_to_lines_of_the_file() {
             for (range, span) in &hosts.rendered.origins {
                 let part = &hosts.rendered.text[range.clone()];
                 let place = vector.registries_yaml.get(span.range());
-                if node.place(*span).is_some() && !place.is_some_and(|place| !place.is_empty()) {
+                if node.place(*span).is_some() && place.is_none_or(str::is_empty) {
                     return Err(format!("{part} has no place"));
                 }
             }

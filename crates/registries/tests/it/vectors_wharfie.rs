@@ -2,10 +2,11 @@
 
 use landfall_diag::SourceId;
 use landfall_oci::Reference;
-use landfall_registries::{registries_yaml, wharfie};
+use landfall_registries::{image_refusal, registries_yaml, wharfie};
 
 use crate::vectors::{Vector, each};
 use crate::vectors_containerd::{as_expected, same};
+use crate::vectors_k3s::refused;
 
 fn compared(vector: &Vector) -> Result<(), String> {
     let expected = &vector.expected;
@@ -25,8 +26,10 @@ fn compared(vector: &Vector) -> Result<(), String> {
     };
     let image = match Reference::parse(&vector.image) {
         Ok(image) => image,
-        Err(_) if expected.image_error.is_some() => return Ok(()),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => {
+            let words = expected.image_error.as_ref().ok_or(error.to_string())?;
+            return refused(&image_refusal(&vector.image, &error), words);
+        }
     };
     let told = wharfie::explain(&file, &image);
     if let Some(normal) = &expected.normalized_image {

@@ -32,7 +32,6 @@ pub(super) struct Options {
 /// Sets a registry up.
 #[derive(Debug)]
 pub struct Builder {
-    listen: SocketAddr,
     public_url: Option<String>,
     options: Options,
     rules: Rules,
@@ -42,7 +41,6 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
             public_url: None,
             options: Options {
                 auth: Auth::None,
@@ -67,13 +65,6 @@ impl Builder {
     #[must_use]
     pub fn workload(mut self, workload: &Workload) -> Self {
         self.state.add_workload(workload);
-        self
-    }
-
-    /// Where it listens, instead of a free port of 127.0.0.1.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 

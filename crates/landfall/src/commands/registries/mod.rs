@@ -17,12 +17,20 @@ mod routed;
 mod way;
 mod words;
 
+use std::path::PathBuf;
+
+pub(crate) use self::configuration::Wanted;
+use self::gather::Gathered;
+pub(super) use self::routed::Routed;
 use super::blocking;
-use crate::args::{Registries, RegistriesCommand};
+use crate::args::{NodeArgs, Registries, RegistriesCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-pub(super) use self::routed::Routed;
+/// What the files of a configuration want, for whoever acts on it.
+pub(crate) fn wanted(paths: &[PathBuf]) -> Result<Wanted, Failure> {
+    configuration::wanted(Gathered::read(paths, None)?, &NodeArgs::default(), false)
+}
 
 pub(crate) async fn run(args: Registries) -> Result<Exit, Failure> {
     match args.command {

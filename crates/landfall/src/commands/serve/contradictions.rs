@@ -8,7 +8,7 @@ type Contradiction = (&'static str, fn(&Settings) -> bool, &'static str);
 const NEEDS_BOTH: &str = "a certificate needs its key: give both --tls-cert and --tls-key";
 const ONLY_ONE: &str = "only one of --tls-cert, --tls-self-signed and --plain-http can be had";
 
-const ALL: [Contradiction; 9] = [
+const ALL: [Contradiction; 11] = [
     (
         "tls-cert",
         |set| set.tls_cert.is_some() && set.tls_key.is_none(),
@@ -54,6 +54,16 @@ const ALL: [Contradiction; 9] = [
         "tls-name",
         |set| !set.tls_name.is_empty() && set.tls_self_signed.is_none(),
         "--tls-name is for a certificate made by --tls-self-signed",
+    ),
+    (
+        "upstreams",
+        |set| set.upstreams.is_some() && set.cache().is_none(),
+        "--upstreams needs a place for what it fetches: --cache DIR, or a --root DIR",
+    ),
+    (
+        "cache",
+        |set| set.cache.is_some() && set.upstreams.is_none(),
+        "--cache is for what --upstreams FILE fetches",
     ),
 ];
 

@@ -11,7 +11,7 @@ use super::Settings;
 use crate::failure::Failure;
 
 /// Keys whose values are paths: in a file they are meant from that file's folder.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 13] = [
     "bundles",
     "root",
     "tls-cert",
@@ -23,6 +23,8 @@ const PATHS: [&str; 11] = [
     "client-ca",
     "access-log",
     "audit-log",
+    "upstreams",
+    "cache",
 ];
 
 /// The rules of a file alone, for their places in it.

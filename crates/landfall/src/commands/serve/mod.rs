@@ -9,6 +9,7 @@ mod reload;
 mod security;
 mod settings;
 mod upkeep;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -58,7 +59,8 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         Access::Controlled(control) => Some(Arc::clone(control)),
         _ => None,
     };
-    let options = options(&settings, access, &wanted);
+    let mut options = options(&settings, access, &wanted);
+    options.gateway = upstreams::gateway(&settings).await?;
     let metrics = Arc::clone(&options.metrics);
     let registry = Arc::new(Registry::new(content.store, options));
     let server = listeners::registry(&settings, handed, security).await?;

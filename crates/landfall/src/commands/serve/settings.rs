@@ -16,6 +16,7 @@ use toml::Table;
 
 use super::{contradictions, file};
 use crate::failure::Failure;
+use crate::human::Amount;
 
 /// Where a server listens when nobody says.
 const LISTEN: &str = "127.0.0.1:5000";
@@ -206,6 +207,76 @@ pub(crate) struct Settings {
     )]
     pub(crate) drain_delay: Option<Age>,
 
+    /// Fetch what is asked for and not here from the registries of this file, keep it, and pass it on: a registries.yaml
+    /// (or another format that `registries render` reads). Only the registries that it names are ever asked.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_SERVE_UPSTREAMS",
+        help_heading = "Gateway"
+    )]
+    pub(crate) upstreams: Option<PathBuf>,
+    /// Where fetched content is kept; it may be thrown away at any time [default: cache in the root].
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LANDFALL_SERVE_CACHE",
+        help_heading = "Gateway"
+    )]
+    pub(crate) cache: Option<PathBuf>,
+    /// Keep the cache below this size (`200GiB`): what was not used for the longest goes [default: no bound].
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "LANDFALL_SERVE_CACHE_SIZE",
+        help_heading = "Gateway"
+    )]
+    pub(crate) cache_size: Option<Amount>,
+    /// A tag is believed for so long before its upstream is asked whether it moved [default: 5m].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_TAG_TTL",
+        help_heading = "Gateway"
+    )]
+    pub(crate) tag_ttl: Option<Age>,
+    /// What no upstream has is not asked for again for so long [default: 30s].
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "LANDFALL_SERVE_MISSING_TTL",
+        help_heading = "Gateway"
+    )]
+    pub(crate) missing_ttl: Option<Age>,
+    /// A private network that names of upstreams may lead into; addresses that the file gives are allowed as they are.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "LANDFALL_SERVE_UPSTREAM_NETWORK",
+        value_delimiter = ',',
+        help_heading = "Gateway"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) upstream_network: Vec<String>,
+    /// A token server on another host than its registry: `REGISTRY=HOST` (may be given several times).
+    #[arg(
+        long,
+        value_name = "REGISTRY=HOST",
+        env = "LANDFALL_SERVE_UPSTREAM_REALM",
+        value_delimiter = ',',
+        help_heading = "Gateway"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) upstream_realm: Vec<String>,
+    /// The registry that is meant by paths that name none (`docker.io`, for dockerd's mirrors) [default: none].
+    #[arg(
+        long,
+        value_name = "REGISTRY",
+        env = "LANDFALL_SERVE_UPSTREAM_BARE",
+        help_heading = "Gateway"
+    )]
+    pub(crate) upstream_bare: Option<String>,
+
     /// Tags that can be made but not moved or deleted: REPOSITORY:TAG with * and ? (may be given several times).
     #[arg(
         long,
@@ -291,6 +362,12 @@ impl Settings {
         self.token_key.clone().or_else(default)
     }
 
+    /// Where fetched content is kept.
+    pub(crate) fn cache(&self) -> Option<PathBuf> {
+        let default = || self.root.as_ref().map(|root| root.join("cache"));
+        self.cache.clone().or_else(default)
+    }
+
     /// The proxies whose word about their clients is believed.
     pub(crate) fn trusted_proxies(&self) -> Result<Vec<Network>, Failure> {
         let parse = |text: &String| {
@@ -335,8 +412,9 @@ impl Settings {
     }
 
     fn check(&self, file: Option<&Path>) -> Result<(), Failure> {
-        if self.bundles.is_empty() && self.root.is_none() {
-            let text = "there is nothing to serve: name a bundle, or a directory with --root DIR";
+        if self.bundles.is_empty() && self.root.is_none() && self.upstreams.is_none() {
+            let text =
+                "there is nothing to serve: name a bundle, a directory with --root DIR, or --upstreams FILE";
             return Err(Failure::usage(text));
         }
         if let Some((key, text)) = contradictions::first(self) {

@@ -1,8 +1,8 @@
 //! The formats of other runtimes: what is read, what is written, and that nothing is lost in silence.
 
-mod generated;
+pub(crate) mod generated;
 mod losses;
-mod oracle;
+pub(crate) mod oracle;
 mod peers;
 mod readers;
 mod registries_yaml;
