@@ -54,6 +54,18 @@ pub(crate) fn engine(args: &RegistryArgs, audience: Audience) -> Result<Engine, 
     })
 }
 
+/// The same without any credential of this machine's user: for a run whose hosts each have a client of their own.
+pub(crate) fn anonymous(args: &RegistryArgs) -> Result<Engine, Failure> {
+    let options = ClientOptions {
+        transport: transport(args),
+        ..ClientOptions::default()
+    };
+    Ok(Engine {
+        client: Client::new(options)?,
+        hash: hash_service(),
+    })
+}
+
 /// How hosts are talked to that nothing else is known of.
 pub(crate) fn transport(args: &RegistryArgs) -> TransportOptions {
     let plain_http = if args.plain_http {

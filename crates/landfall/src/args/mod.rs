@@ -190,7 +190,6 @@ pub(crate) struct Serve {
 Examples:
   landfall pull busybox:1.36 -o busybox/
   landfall pull registry.example:5000/rancher/rancher:v2.9.0 -o rancher.tar --platform linux/amd64
-
   landfall pull nginx:1.27 -o nginx.tar --registries /etc/rancher/rke2/registries.yaml
 
 The output is a tar when its name ends in .tar, a directory otherwise. With --registries it is fetched as a node with
@@ -218,11 +217,11 @@ pub(crate) struct Pull {
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
-    #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 /// Push one image from an OCI layout (directory or tar) under the name given.

@@ -248,9 +248,9 @@ pub(crate) struct Probe {
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
-    #[command(flatten)]
     pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 /// Which images of a list would be pulled differently: by another file, or by another version of K3s.
@@ -363,9 +363,9 @@ pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
-    pub(crate) node: NodeArgs,
-    #[command(flatten)]
     pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 /// What kind of file it is.

@@ -1,14 +1,16 @@
 //! `pull`: one image into an OCI layout directory, or into a tar (which is a bundle of one).
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use landfall_images::Entry;
+use landfall_oci::Reference;
 use landfall_transfer::{PullOptions, SaveOptions, pull, save};
 
 use super::Context;
 use super::registries::Routed;
 use super::save::resolve_options;
-use crate::args::Pull;
+use crate::args::{Format, NodeArgs, Pull, RegistryArgs};
 use crate::connect::{self, Audience};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,20 +24,18 @@ pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
         text,
         line: 1,
     }];
-    let registry = args
-        .source
-        .from
-        .as_ref()
-        .map_or(entries[0].reference.registry(), |from| &from.registry);
-    let engine = connect::engine(&args.registry, Audience::Registry(registry.clone()))?;
-    let routed = match args.registries {
-        None => None,
+    let image = &entries[0].reference;
+    let (engine, routed) = match args.registries {
+        None => {
+            let from = args.source.from.as_ref();
+            let registry = from.map_or(image.registry(), |from| &from.registry);
+            let engine = connect::engine(&args.registry, Audience::Registry(registry.clone()))?;
+            (engine, None)
+        }
         Some(file) => {
-            let image = entries[0].reference.clone();
-            let (format, node, registry) = (args.format.format, args.node, args.registry);
-            let read = move || Routed::new(file, format, &node, &registry, &image);
-            let read = tokio::task::spawn_blocking(read).await;
-            Some(read.map_err(|error| Failure::new(Exit::Local, error.to_string()))??)
+            let engine = connect::anonymous(&args.registry)?;
+            let routed = routed(file, args.format.format, args.node, args.registry, image.clone());
+            (engine, Some(routed.await?))
         }
     };
     let mut resolve = resolve_options(args.source);
@@ -83,4 +83,16 @@ pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
         elapsed: started.elapsed(),
     }
     .tell(&report))
+}
+
+async fn routed(
+    file: PathBuf,
+    format: Option<Format>,
+    node: NodeArgs,
+    registry: RegistryArgs,
+    image: Reference,
+) -> Result<Routed, Failure> {
+    let read = move || Routed::new(file, format, &node, &registry, &image);
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use landfall_net::client::{Proxies, Timeouts};
-use landfall_node::probe::{Endpoint, Next, ProbeOptions, Report, probe};
+use landfall_node::probe::{Endpoint, Next, ProbeOptions, Report, StepKind, probe};
 use landfall_oci::{Reference, Target};
 use landfall_registries::Attempt;
 use landfall_registries::containerd::{Explanation, SkippedWhy};
@@ -222,7 +222,13 @@ fn block(endpoint: &Endpoint) -> String {
     for step in &endpoint.steps {
         text += &format!("     {step}\n");
     }
-    for certificate in &endpoint.certificates {
+    // The server's own is enough where all is well.
+    let is_trouble = endpoint
+        .finding
+        .as_ref()
+        .is_some_and(|finding| finding.step == StepKind::Tls);
+    let shown = if is_trouble { usize::MAX } else { 1 };
+    for certificate in endpoint.certificates.iter().take(shown) {
         let names = match certificate.names.is_empty() {
             true => "no host".to_owned(),
             false => certificate.names.join(", "),

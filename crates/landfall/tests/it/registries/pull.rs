@@ -1,6 +1,7 @@
 //! `pull --registries`: the image as the node would get it.
 
 use landfall_testkit::fake_registry::{Auth, Bearer, Fault, Kind, Rule};
+use landfall_testkit::workload::Family;
 use landfall_testkit::{Authority, FakeRegistry, Workload};
 
 use super::{PASSWORD, said};
@@ -349,4 +350,63 @@ fn a_password_in_a_url_is_not_shown() {
         let outcome = pull(&place, "out.tar", &["--output", output]);
         said(&outcome, 5, &["refused"]);
     }
+}
+
+#[test]
+fn credentials_of_the_user_are_for_nobody_here() {
+    let registry = FakeRegistry::builder()
+        .workload(&workload())
+        .auth(Auth::basic("admin", PASSWORD))
+        .start();
+    let place = place(&[registry.url()], "");
+    place.scratch.folder(".docker");
+    use base64::Engine as _;
+    let auth = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
+    let config = format!(
+        "{{\"auths\": {{\"{}\": {{\"auth\": \"{auth}\"}}}}}}",
+        registry.address()
+    );
+    place.scratch.write(".docker/config.json", config);
+    // Known to the user, not to the node.
+    said(
+        &pull(&place, "out.tar", &[]),
+        6,
+        &["log in", "no basic auth credentials"],
+    );
+    assert!(registry.requests().iter().all(|request| !request.is_authorized()));
+    let name = format!("{}/{IMAGE}", registry.address());
+    place.landfall(&["pull", &name, "-o", "direct.tar"]).ok();
+}
+
+#[test]
+fn what_one_endpoint_gave_of_a_layer_need_not_come_again_from_the_next() {
+    let mut workload = Workload::new();
+    let layer = workload.add_big_layer(7, 4 << 20);
+    let image = workload.add_image(
+        Family::Oci,
+        &"linux/amd64".parse().unwrap(),
+        std::slice::from_ref(&layer),
+    );
+    workload.tag(IMAGE, image.digest);
+    let (breaking, good) = (FakeRegistry::with(&workload), FakeRegistry::with(&workload));
+    let is_layer = layer.digest.to_string();
+    breaking.rule(
+        Rule::on(Kind::Blob, Fault::Cut { after: 2 << 20 })
+            .path(&is_layer)
+            .times(1),
+    );
+    breaking.rule(Rule::on(Kind::Blob, Fault::status(500, "")).path(&is_layer));
+    let place = place(&[breaking.url(), good.url()], "");
+    said(
+        &pull(&place, "out.tar", &[]),
+        0,
+        &[&format!("1 blob from {}/v2", good.url())],
+    );
+    whole(&place, "out.tar");
+    let fetched = good.blob_fetches(&layer.digest);
+    assert_eq!(fetched.len(), 1);
+    assert!(
+        fetched[0].range().is_some() && fetched[0].sent() < 4 << 20,
+        "{fetched:?}"
+    );
 }
