@@ -164,12 +164,7 @@ impl Builder {
     /// Starts it.
     #[track_caller]
     pub fn start(self) -> FakeRegistry {
-        self.start_on((Ipv4Addr::LOCALHOST, 0).into())
-    }
-
-    /// Starts it on an address of the test's own (within a namespace, where every port is free).
-    #[track_caller]
-    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
+        let address = self.listen;
         let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         listener
             .set_nonblocking(true)
@@ -177,6 +172,12 @@ impl Builder {
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(self.share(address));
         FakeRegistry::running(address, listener, shared)
+    }
+
+    /// Starts it on an address of the test's own (within a namespace, where every port is free).
+    #[track_caller]
+    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
+        self.listen(address).start()
     }
 
     fn share(self, address: SocketAddr) -> Shared {

@@ -18,6 +18,7 @@ use landfall_store::{CollectOptions, DirectoryOptions, DirectoryStore, StoreErro
 use super::{Settings, setup};
 use crate::commands::registries;
 use crate::control::{self, Claimed, Policy, Workshop};
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// A fetch that stopped and that nobody has asked for since is given up after so long.
@@ -92,7 +93,11 @@ fn options(settings: &Settings) -> Result<GatewayOptions, Failure> {
 }
 
 fn upstreams(file: &Path, settings: &Settings) -> Result<Upstreams, Failure> {
-    let wanted = registries::wanted(&[file.to_owned()])?;
+    // To this command the file is a setting, and one that cannot be read is a wrong setting.
+    let wanted = registries::wanted(&[file.to_owned()]).map_err(|failure| match failure.exit {
+        Exit::Partial => Failure::usage(failure.to_string()),
+        _ => failure,
+    })?;
     for loss in &wanted.losses {
         let place = loss
             .span
@@ -213,7 +218,10 @@ impl Maker<'_> {
         }
         let mut made = UpstreamHost::new(self.parse(name, span)?);
         made.plain_http = scheme == Scheme::Http;
+        let mut place = span;
         if let Some(trust) = self.intent.trust_of(host) {
+            // What goes wrong below is about its files.
+            place = trust.subject.span;
             let path = |text: &str| PathBuf::from(text);
             made.skip_verify = trust.tls.skip_verify.as_ref().is_some_and(|skip| skip.value);
             made.tls.ca_files = trust.tls.ca.iter().map(|file| path(&file.value)).collect();
@@ -233,7 +241,7 @@ impl Maker<'_> {
         made.proxies = self.proxies.clone();
         let made = made
             .connect()
-            .map_err(|error| self.wrong(span, &error.to_string()))?;
+            .map_err(|error| self.wrong(place, &error.to_string()))?;
         self.hosts.insert((name.to_owned(), scheme), Arc::clone(&made));
         Ok(made)
     }

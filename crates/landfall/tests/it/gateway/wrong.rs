@@ -49,20 +49,20 @@ fn a_file_that_cannot_be_meant_is_refused_with_its_place() {
             "mirrors:\n  quay.test:\n    endpoint: [\"https://127.0.0.1:1\"]\nconfigs:\n  \"127.0.0.1:1\":\n    tls:\n      \
              ca_file: nowhere.crt\n",
             2,
-            &["registries.yaml:3:", "nowhere.crt", "127.0.0.1:1"],
+            &["registries.yaml:5:", "nowhere.crt", "127.0.0.1:1"],
         ),
         (
             "registries.yaml",
             "mirrors:\n  quay.test:\n    endpoint: [\"https://127.0.0.1:1\"]\nconfigs:\n  \"127.0.0.1:1\":\n    tls:\n      \
              ca_file: no.crt\n",
             2,
-            &["registries.yaml:3:", "no.crt", "certificate"],
+            &["registries.yaml:5:", "no.crt", "certificate"],
         ),
         (
             "registries.yaml",
             "mirrors:\n  quay.test:\n    endpoint: 7\n   x: y\n",
-            1,
-            &["registries.yaml:"],
+            2,
+            &["registries.yaml:4:", "no node starts"],
         ),
         (
             "registries.conf",
