@@ -54,7 +54,8 @@ pub(crate) fn engine(args: &RegistryArgs, audience: Audience) -> Result<Engine, 
     })
 }
 
-fn transport(args: &RegistryArgs) -> TransportOptions {
+/// How hosts are talked to that nothing else is known of.
+pub(crate) fn transport(args: &RegistryArgs) -> TransportOptions {
     let plain_http = if args.plain_http {
         PlainHttp::Always
     } else {

@@ -2,6 +2,7 @@
 //! explained attempt by attempt, proven, and rendered for every runtime. Pure: it reads text and returns values.
 
 pub mod containerd;
+pub mod diff;
 pub mod go;
 pub mod hosts;
 pub mod intent;

@@ -55,7 +55,7 @@ pub async fn copy(
     let push = Push {
         collection: &collection,
         targets: &targets,
-        origin: Origin::Registries(client.clone()),
+        origin: Origin::Registries(options.resolve.supply(client)),
         client,
         hash,
         reporter: Arc::clone(reporter),

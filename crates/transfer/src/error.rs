@@ -139,6 +139,12 @@ pub enum TransferError {
         /// What it holds.
         names: String,
     },
+    /// A name with a route that leads nowhere.
+    #[error("no host may be asked for {name}")]
+    NoWay {
+        /// What is wanted.
+        name: String,
+    },
     /// Nothing was asked for.
     #[error("nothing to do")]
     Nothing,
@@ -158,7 +164,9 @@ impl TransferError {
             | Self::NotOneImage { .. }
             | Self::Nothing
             | Self::TooDeep { .. } => Class::Invalid,
-            Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } => Class::NotFound,
+            Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } | Self::NoWay { .. } => {
+                Class::NotFound
+            }
             Self::Manifest { .. } => Class::Unusable,
             Self::ConfigTooLarge { .. }
             | Self::SizeConflict { .. }

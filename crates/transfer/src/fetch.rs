@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use landfall_bundle::{BundleError, LayoutDir, Pending, Writer};
-use landfall_client::{BlobStream, Client};
+use landfall_client::BlobStream;
 use landfall_hash::{HashService, HashStream, Sink};
 use landfall_store::Extent;
 
 use crate::collection::UniqueBlob;
+use crate::supply::{Sought, Supply, Way};
 use crate::{Event, Reporter, TransferError};
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]
 pub(crate) struct Fetcher<'a> {
-    pub(crate) client: &'a Client,
+    pub(crate) supply: &'a Supply,
     pub(crate) hash: &'a HashService,
     pub(crate) reporter: &'a Arc<dyn Reporter>,
 }
@@ -37,7 +38,7 @@ impl Fetcher<'_> {
         });
         let mut already = pending.written;
         let mut last_error = TransferError::Nothing;
-        for source in Source::of(blob) {
+        for source in Source::of(blob, self.supply) {
             // Twice where a prefix from an earlier run may be what is wrong.
             for _ in 0..2 {
                 let before = std::mem::take(&mut already);
@@ -50,7 +51,7 @@ impl Fetcher<'_> {
                 } else {
                     None
                 };
-                let error = match self.attempt(blob, source, prefix, sink).await {
+                let error = match self.attempt(blob, &source, prefix, sink).await {
                     Ok(()) => {
                         let writer = writer.clone();
                         return blocking(move || writer.complete(&digest)).await;
@@ -87,10 +88,10 @@ impl Fetcher<'_> {
             already: 0,
         });
         let mut last_error = TransferError::Nothing;
-        for source in Source::of(blob) {
+        for source in Source::of(blob, self.supply) {
             let directory = directory.clone();
             let (new, sink) = blocking(move || directory.blob(&digest, size)).await?;
-            match self.attempt(blob, source, None, Box::new(sink)).await {
+            match self.attempt(blob, &source, None, Box::new(sink)).await {
                 Ok(()) => return blocking(move || new.commit()).await,
                 Err(error) if is_local(&error) => return Err(error),
                 Err(error) => last_error = error,
@@ -103,7 +104,7 @@ impl Fetcher<'_> {
     async fn attempt(
         &self,
         blob: &UniqueBlob,
-        source: Source<'_>,
+        source: &Source<'_>,
         prefix: Option<Extent>,
         sink: Box<dyn Sink>,
     ) -> Result<(), TransferError> {
@@ -123,7 +124,10 @@ impl Fetcher<'_> {
             Err(error) => Err(error),
         };
         let result = match found {
-            Ok(found) if found == digest => return Ok(()),
+            Ok(found) if found == digest => {
+                source.note(self.supply, blob, None);
+                return Ok(());
+            }
             Ok(found) => Err(TransferError::WrongDigest {
                 digest,
                 found: Box::new(found),
@@ -131,6 +135,7 @@ impl Fetcher<'_> {
             }),
             Err(error) => Err(error),
         };
+        source.note(self.supply, blob, result.as_ref().err());
         self.reporter
             .event(&Event::BlobRestarted { digest, bytes: moved });
         result
@@ -139,12 +144,12 @@ impl Fetcher<'_> {
     async fn copy(
         &self,
         blob: &UniqueBlob,
-        source: Source<'_>,
+        source: &Source<'_>,
         already: u64,
         hashed: &mut HashStream,
         moved: &mut u64,
     ) -> Result<(), TransferError> {
-        let mut body = source.open(self.client, blob, already).await?;
+        let mut body = source.open(self.supply, blob, already).await?;
         let digest = blob.descriptor.digest;
         while let Some(chunk) = body.next().await? {
             let bytes = chunk.len() as u64;
@@ -181,16 +186,16 @@ pub(crate) fn is_local(error: &TransferError) -> bool {
 }
 
 /// One place to fetch a blob from.
-#[derive(Clone, Copy)]
 enum Source<'a> {
-    Repository(&'a (landfall_oci::Registry, landfall_oci::Repository)),
+    Repository(Way),
     Urls(&'a [String]),
 }
 
 impl<'a> Source<'a> {
     /// All places, best first. Foreign layers are looked for in the registry too: many hold them all the same.
-    fn of(blob: &'a UniqueBlob) -> Vec<Self> {
-        let repositories = blob.sources.iter().map(Self::Repository);
+    fn of(blob: &'a UniqueBlob, supply: &Supply) -> Vec<Self> {
+        let ways = |(registry, repository): &_| supply.content(registry, repository);
+        let repositories = blob.sources.iter().flat_map(ways).map(Self::Repository);
         match blob.descriptor.is_foreign() && !blob.descriptor.urls.is_empty() {
             true => std::iter::once(Self::Urls(&blob.descriptor.urls))
                 .chain(repositories)
@@ -201,25 +206,36 @@ impl<'a> Source<'a> {
 
     async fn open(
         &self,
-        client: &Client,
+        supply: &Supply,
         blob: &UniqueBlob,
         offset: u64,
     ) -> Result<BlobStream, TransferError> {
         Ok(match self {
-            Self::Repository((registry, repository)) => {
-                client
-                    .blob(registry, repository, &blob.descriptor, offset)
+            Self::Repository(way) => {
+                way.client
+                    .blob(&way.registry, &way.repository, &blob.descriptor, offset)
                     .await?
             }
-            Self::Urls(urls) => client.external_blob(urls, &blob.descriptor, offset).await?,
+            Self::Urls(urls) => {
+                supply
+                    .client
+                    .external_blob(urls, &blob.descriptor, offset)
+                    .await?
+            }
         })
+    }
+
+    fn note(&self, supply: &Supply, blob: &UniqueBlob, error: Option<&TransferError>) {
+        if let Self::Repository(way) = self {
+            supply.note(way, Sought::Blob(blob.descriptor.digest), error);
+        }
     }
 }
 
 impl std::fmt::Display for Source<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Repository((registry, repository)) => write!(f, "{registry}/{repository}"),
+            Self::Repository(way) => f.write_str(&way.label),
             Self::Urls(urls) => f.write_str(&urls.join(", ")),
         }
     }

@@ -20,6 +20,7 @@ mod push;
 mod report;
 mod resolve;
 mod save;
+mod supply;
 mod tree;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
@@ -32,4 +33,5 @@ pub use pull::{PullOptions, pull};
 pub use report::{Class, Failure, Report, Success, THERE};
 pub use resolve::{ResolveOptions, resolve};
 pub use save::{SaveOptions, save};
+pub use supply::{Asked, Refusal, Route, Routes, Sought, Way};
 pub use tree::{Blob, Content, Tree};

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use landfall_bundle::Bundle;
-use landfall_client::{BlobSource, BlobStream, Client};
+use landfall_client::{BlobSource, BlobStream};
 use landfall_hash::{HashService, HashStream};
 use landfall_oci::{Digest, Registry, Repository};
 use landfall_store::Extent;
 
 use crate::collection::UniqueBlob;
+use crate::supply::Supply;
 use crate::{Event, Reporter, TransferError};
 
 /// What a push takes its blobs from.
@@ -22,7 +23,7 @@ pub(crate) enum Origin {
     /// In place, from a bundle.
     Bundle(Arc<Bundle>),
     /// Streamed from the registries that [`UniqueBlob::sources`] names.
-    Registries(Client),
+    Registries(Supply),
 }
 
 impl Origin {
@@ -33,8 +34,8 @@ impl Origin {
                 let extent = bundle.blob(&blob.descriptor.digest)?;
                 Some(Box::new(FromBundle { extent }))
             }
-            Self::Registries(client) => Some(Box::new(FromRegistry {
-                client: client.clone(),
+            Self::Registries(supply) => Some(Box::new(FromRegistry {
+                supply: supply.clone(),
                 hash: hash.clone(),
                 blob: blob.clone(),
                 failure: Arc::default(),
@@ -103,7 +104,7 @@ impl PushSource for FromBundle {
 }
 
 struct FromRegistry {
-    client: Client,
+    supply: Supply,
     hash: HashService,
     blob: UniqueBlob,
     failure: Arc<Mutex<Option<TransferError>>>,
@@ -135,14 +136,20 @@ impl FromRegistry {
     async fn body(&self, offset: u64) -> Result<BlobStream, TransferError> {
         let descriptor = &self.blob.descriptor;
         let mut last = TransferError::Nothing;
-        for (registry, repository) in &self.blob.sources {
-            match self.client.blob(registry, repository, descriptor, offset).await {
+        let ways = |(registry, repository): &_| self.supply.content(registry, repository);
+        for way in self.blob.sources.iter().flat_map(ways) {
+            match way
+                .client
+                .blob(&way.registry, &way.repository, descriptor, offset)
+                .await
+            {
                 Ok(body) => return Ok(body),
                 Err(error) => last = error.into(),
             }
         }
         match descriptor.is_foreign() {
             true => Ok(self
+                .supply
                 .client
                 .external_blob(&descriptor.urls, descriptor, offset)
                 .await?),

@@ -53,8 +53,9 @@ pub async fn pull(
     }
     let root = options.directory.clone();
     let directory = blocking(move || LayoutDir::open(&root)).await?;
+    let supply = options.resolve.supply(client);
     let fetcher = Fetcher {
-        client,
+        supply: &supply,
         hash,
         reporter,
     };

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use landfall_client::Client;
 use landfall_images::{Entry, Mapping};
-use landfall_oci::{Descriptor, Digest, PlatformSet, RawManifest, Reference, Registry, Repository, Target};
+use landfall_oci::{Descriptor, Digest, PlatformSet, RawManifest, Reference, Registry, Repository};
 
 use crate::collection::Found;
+use crate::supply::{Failed, Routes, Sought, Supply, Way};
 use crate::tree::{Content, Tree};
 use crate::{Class, Collection, Event, Failure, Reporter, TransferError};
 
@@ -28,6 +29,18 @@ pub struct ResolveOptions {
     pub platforms: PlatformSet,
     /// Carry foreign layers, fetched from their urls.
     pub include_foreign: bool,
+    /// Who stands in for the names' own registries, and keeps the record of who gave what.
+    pub routes: Option<Arc<Routes>>,
+}
+
+impl ResolveOptions {
+    /// Where everything is fetched from.
+    pub(crate) fn supply(&self, client: &Client) -> Supply {
+        Supply {
+            client: client.clone(),
+            routes: self.routes.clone(),
+        }
+    }
 }
 
 /// Resolves every entry. What cannot be had is in [`Collection::failed`]; nothing else is an error here.
@@ -42,7 +55,7 @@ pub async fn resolve(
     });
     let resolver = Resolver {
         options,
-        client,
+        supply: options.supply(client),
         known: Mutex::default(),
     };
     let resolver = &resolver;
@@ -80,7 +93,7 @@ fn failure(entry: &Entry, error: &TransferError) -> Failure {
 
 struct Resolver<'a> {
     options: &'a ResolveOptions,
-    client: &'a Client,
+    supply: Supply,
     /// Manifests by digest: base images' members recur in many indexes.
     known: Mutex<HashMap<Digest, RawManifest>>,
 }
@@ -124,14 +137,9 @@ impl Resolver<'_> {
     async fn first_of(&self, candidates: &[Reference]) -> Result<(Reference, RawManifest), TransferError> {
         let mut absent = TransferError::Nothing;
         for (position, place) in candidates.iter().enumerate() {
-            match self
-                .client
-                .manifest(place.registry(), place.repository(), &place.target())
-                .await
-            {
+            match self.supply.named(place).await {
                 Ok(manifest) => return Ok((place.clone(), manifest)),
                 Err(error) => {
-                    let error = TransferError::from(error);
                     if error.class() != Class::NotFound {
                         return Err(error);
                     }
@@ -152,21 +160,17 @@ impl Resolver<'_> {
         if let Some(known) = self.known().get(&member.digest) {
             return Ok(known.clone());
         }
-        let target = Target::Digest(member.digest);
         let manifest = self
-            .client
-            .manifest(registry, repository, &target)
+            .supply
+            .manifest(registry, repository, member.digest)
             .await
-            .map_err(|error| {
-                let error = TransferError::from(error);
-                match (error.class(), &member.platform) {
-                    (Class::NotFound, Some(platform)) => TransferError::MemberMissing {
-                        name: format!("{registry}/{repository}"),
-                        platform: platform.to_string(),
-                        digest: member.digest,
-                    },
-                    _ => error,
-                }
+            .map_err(|error| match (error.class(), &member.platform) {
+                (Class::NotFound, Some(platform)) => TransferError::MemberMissing {
+                    name: format!("{registry}/{repository}"),
+                    platform: platform.to_string(),
+                    digest: member.digest,
+                },
+                _ => error,
             })?;
         self.known().insert(member.digest, manifest.clone());
         Ok(manifest)
@@ -183,25 +187,40 @@ impl Resolver<'_> {
                 size: config.size,
             });
         }
-        let mut stream = self.client.blob(registry, repository, config, 0).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.next().await? {
-            bytes.extend_from_slice(&chunk);
+        let mut failed = Failed::default();
+        for way in self.supply.content(registry, repository) {
+            match read(&way, config).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => {
+                    self.supply.note(&way, Sought::Blob(config.digest), Some(&error));
+                    failed.add(error);
+                }
+            }
         }
-        let found = landfall_hash::digest(config.digest.algorithm(), &bytes);
-        match found == config.digest {
-            true => Ok(bytes),
-            false => Err(TransferError::WrongDigest {
-                digest: config.digest,
-                found: Box::new(found),
-                source_name: format!("{registry}/{repository}"),
-            }),
-        }
+        Err(failed.into_error(format!("{registry}/{repository}@{}", config.digest)))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, RawManifest>> {
         self.known
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A small blob, whole.
+async fn read(way: &Way, blob: &Descriptor) -> Result<Vec<u8>, TransferError> {
+    let mut stream = way.client.blob(&way.registry, &way.repository, blob, 0).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    let found = landfall_hash::digest(blob.digest.algorithm(), &bytes);
+    match found == blob.digest {
+        true => Ok(bytes),
+        false => Err(TransferError::WrongDigest {
+            digest: blob.digest,
+            found: Box::new(found),
+            source_name: way.label.to_string(),
+        }),
     }
 }

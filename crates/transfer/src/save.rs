@@ -181,8 +181,9 @@ impl Save<'_> {
         collection: &Collection,
         writer: &Writer,
     ) -> Result<BTreeMap<Digest, (Class, String)>, TransferError> {
+        let supply = self.options.resolve.supply(self.client);
         let fetcher = Fetcher {
-            client: self.client,
+            supply: &supply,
             hash: self.hash,
             reporter: self.reporter,
         };

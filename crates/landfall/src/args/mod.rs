@@ -11,8 +11,8 @@ use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
 pub(crate) use self::registries::{
-    Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, NodeArgs, Probe, Program, Registries,
-    RegistriesCommand, Render, Rewrite, Target,
+    Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
+    Registries, RegistriesCommand, Render, Rewrite, Target,
 };
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
@@ -191,7 +191,11 @@ Examples:
   landfall pull busybox:1.36 -o busybox/
   landfall pull registry.example:5000/rancher/rancher:v2.9.0 -o rancher.tar --platform linux/amd64
 
-The output is a tar when its name ends in .tar, a directory otherwise.")]
+  landfall pull nginx:1.27 -o nginx.tar --registries /etc/rancher/rke2/registries.yaml
+
+The output is a tar when its name ends in .tar, a directory otherwise. With --registries it is fetched as a node with
+that configuration would fetch it: the same endpoints in the same order, with their rewrites, credentials and
+certificates, each manifest and each layer from the first that has it; at the end it says which endpoint gave what.")]
 pub(crate) struct Pull {
     /// The image.
     #[arg(value_name = "IMAGE")]
@@ -204,6 +208,17 @@ pub(crate) struct Pull {
     /// Replace the output if it exists.
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Ask whom a node with this configuration asks (registries.yaml, a certs.d folder, a hosts.toml, a config.toml).
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["from", "username", "auth_file", "tls_ca", "client_cert", "insecure", "plain_http"]
+    )]
+    pub(crate) registries: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]

@@ -176,6 +176,13 @@ pub(crate) struct Render {
     /// Refuse the registries' own endpoints, wherever the program can be told so.
     #[arg(long)]
     pub(crate) deny_upstream: bool,
+    /// Write a wildcard out for this registry, where the program has none (may be given several times).
+    #[arg(long, value_name = "REGISTRY")]
+    pub(crate) registry: Vec<String>,
+    /// The wildcard's endpoint is `landfall serve --upstreams`: where a program does not send `ns=`, put the registry's
+    /// name before the repository.
+    #[arg(long)]
+    pub(crate) gateway: bool,
     /// Write files below this folder instead of printing them.
     #[arg(long = "out", short = 'o', value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -223,10 +230,14 @@ Examples:
   landfall registries probe registries.yaml rancher/rancher:v2.9.0
   landfall registries probe /etc/containerd/certs.d nginx:1.27 --output json
 
-Exit code 0: the image can be had from the first endpoint; 1: it can be had, but not from all; 5: from none.")]
+Exit code 0: the image can be had from the first endpoint; 1: it can be had, but only from a later one (or only some
+of several images can); 5: from none, or the node would ask nobody; 2: the arguments; 3: a file cannot be read.
+
+What is a file's or folder's name is the configuration, everything else an image; without a file, the node's own
+is read (/etc/rancher/rke2 or k3s).")]
 pub(crate) struct Probe {
     /// Configuration files, then images.
-    #[arg(value_name = "FILE|IMAGE", required = true)]
+    #[arg(value_name = "FILE|IMAGE", required_unless_present = "image")]
     pub(crate) given: Vec<String>,
     /// An image, whatever files there are.
     #[arg(long, value_name = "IMAGE")]
@@ -247,7 +258,9 @@ pub(crate) struct Probe {
 #[command(after_help = "\
 Examples:
   landfall registries diff old.yaml new.yaml -l rancher-images.txt
-  landfall registries diff registries.yaml -l images.txt --from-version v1.28 --to-version v1.29
+  landfall registries diff registries.yaml -l images.txt --from-version v1.28.5 --to-version v1.29
+
+Images with the same change are told together. `v1.28` means the newest patch of that line.
 
 Exit code 0: nothing changes; 1: something does.")]
 pub(crate) struct Diff {
@@ -274,6 +287,9 @@ pub(crate) struct Diff {
     /// The version to come.
     #[arg(long, value_name = "VERSION", requires = "from_version")]
     pub(crate) to_version: Option<String>,
+    /// Which program pulls.
+    #[arg(long, value_name = "CONSUMER", default_value = "containerd")]
+    pub(crate) consumer: Consumer,
     #[command(flatten)]
     pub(crate) format: FormatArg,
     #[command(flatten)]
@@ -319,7 +335,12 @@ Examples:
   landfall registries apply registries.yaml --certs-d /etc/containerd/certs.d
   landfall registries apply --undo --certs-d /etc/containerd/certs.d
 
-containerd reads certs.d at every pull. Credentials are not in it: what cannot be applied is listed.")]
+containerd reads certs.d at every pull. Credentials are not in it: what cannot be applied is listed.
+
+Exit code 0: certs.d is as FILE wants it; 1: it is, but FILE says things that certs.d cannot (they are listed), or
+names certificates that are not there, or there was nothing to undo; 2: the arguments, or FILE; 3: nothing was
+changed, because files of others are in the way or the system refused. A dry run ends with the code that the run
+would end with.")]
 pub(crate) struct Apply {
     /// The configuration.
     #[arg(value_name = "FILE", required_unless_present = "undo")]
@@ -334,9 +355,9 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Take back what was last applied.
-    #[arg(long, conflicts_with_all = ["files", "dry_run", "replace_foreign"])]
+    #[arg(long, conflicts_with_all = ["files", "deny_upstream"])]
     pub(crate) undo: bool,
-    /// Write also where another program's file stands (it comes back with --undo).
+    /// Write also where another program's file stands (it comes back with --undo); with --undo: also over later changes.
     #[arg(long)]
     pub(crate) replace_foreign: bool,
     #[command(flatten)]
@@ -375,7 +396,7 @@ pub(crate) enum Format {
 }
 
 /// On what node.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The node")]
 pub(crate) struct NodeArgs {
     /// Its program.

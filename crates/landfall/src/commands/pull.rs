@@ -6,6 +6,7 @@ use landfall_images::Entry;
 use landfall_transfer::{PullOptions, SaveOptions, pull, save};
 
 use super::Context;
+use super::registries::Routed;
 use super::save::resolve_options;
 use crate::args::Pull;
 use crate::connect::{self, Audience};
@@ -27,7 +28,18 @@ pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
         .as_ref()
         .map_or(entries[0].reference.registry(), |from| &from.registry);
     let engine = connect::engine(&args.registry, Audience::Registry(registry.clone()))?;
-    let resolve = resolve_options(args.source);
+    let routed = match args.registries {
+        None => None,
+        Some(file) => {
+            let image = entries[0].reference.clone();
+            let (format, node, registry) = (args.format.format, args.node, args.registry);
+            let read = move || Routed::new(file, format, &node, &registry, &image);
+            let read = tokio::task::spawn_blocking(read).await;
+            Some(read.map_err(|error| Failure::new(Exit::Local, error.to_string()))??)
+        }
+    };
+    let mut resolve = resolve_options(args.source);
+    resolve.routes = routed.as_ref().map(Routed::routes);
     let (jobs, dry_run, output) = (
         usize::from(args.run.jobs),
         args.run.dry_run,
@@ -61,6 +73,9 @@ pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
         pull(&entries, &options, &engine.client, &engine.hash, &reporter).await?
     };
     drop(reporter);
+    if let Some(routed) = &routed {
+        routed.tell(output, &report);
+    }
     Ok(Ending {
         verb: "pull",
         output,

@@ -52,5 +52,6 @@ pub(crate) fn resolve_options(source: SourceArgs) -> ResolveOptions {
         from: source.from.map(Mapping::to),
         platforms: source.platform,
         include_foreign: source.include_foreign,
+        routes: None,
     }
 }

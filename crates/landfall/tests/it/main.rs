@@ -10,6 +10,7 @@ mod kill;
 mod names;
 mod notify;
 mod place;
+mod registries;
 mod reload;
 mod rights;
 mod road;

@@ -88,6 +88,9 @@ pub enum PlainHttp {
     /// As docker does: a loopback host is tried with HTTPS first, then without when it does not speak TLS.
     #[default]
     Loopback,
+    /// As containerd does where it is told so: HTTPS first, then without when the host does not speak TLS (or, where
+    /// no port is named, has nothing on HTTPS's), wherever the host is.
+    Fallback,
     /// Plain HTTP only.
     Always,
 }

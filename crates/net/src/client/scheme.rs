@@ -35,7 +35,7 @@ impl Schemes {
         let plain = match options.host(authority).plain_http {
             PlainHttp::Always => true,
             PlainHttp::Never => false,
-            PlainHttp::Loopback => self.learned(authority) == Some(true),
+            PlainHttp::Loopback | PlainHttp::Fallback => self.learned(authority) == Some(true),
         };
         if plain { Scheme::HTTP } else { Scheme::HTTPS }
     }
@@ -43,22 +43,30 @@ impl Schemes {
     /// Whether plain HTTP to a host is allowed.
     pub(crate) fn allows_plain(options: &TransportOptions, authority: &str) -> bool {
         match options.host(authority).plain_http {
-            PlainHttp::Always => true,
+            PlainHttp::Always | PlainHttp::Fallback => true,
             PlainHttp::Never => false,
             PlainHttp::Loopback => is_loopback(host_of(authority)),
         }
     }
 
-    /// Whether an HTTPS request that met no TLS may be sent again without: only to a loopback host which has never
-    /// spoken TLS in this run.
+    /// Whether an HTTPS request that met no TLS may be sent again without: only to a host that is allowed to be so,
+    /// and has never spoken TLS in this run.
     pub(crate) fn may_fall_back(&self, options: &TransportOptions, authority: &str) -> bool {
-        options.host(authority).plain_http == PlainHttp::Loopback
-            && is_loopback(host_of(authority))
-            && self.learned(authority) != Some(false)
+        Self::is_open(options, authority) && self.learned(authority) != Some(false)
     }
 
-    pub(crate) fn learn(&self, url: &Uri) {
-        let Some(authority) = url.authority().filter(|authority| is_loopback(authority.host())) else {
+    /// Whether it is the host that shows what it speaks.
+    fn is_open(options: &TransportOptions, authority: &str) -> bool {
+        match options.host(authority).plain_http {
+            PlainHttp::Loopback => is_loopback(host_of(authority)),
+            PlainHttp::Fallback => true,
+            PlainHttp::Always | PlainHttp::Never => false,
+        }
+    }
+
+    pub(crate) fn learn(&self, options: &TransportOptions, url: &Uri) {
+        let is_open = |authority: &&http::uri::Authority| Self::is_open(options, authority.as_str());
+        let Some(authority) = url.authority().filter(is_open) else {
             return;
         };
         let plain = url.scheme() == Some(&Scheme::HTTP);
@@ -100,11 +108,25 @@ mod tests {
         let options = TransportOptions::default();
         let schemes = Schemes::default();
         assert!(schemes.may_fall_back(&options, "localhost:5000"));
-        schemes.learn(&Uri::from_static("https://localhost:5000/v2/"));
+        schemes.learn(&options, &Uri::from_static("https://localhost:5000/v2/"));
         assert!(!schemes.may_fall_back(&options, "localhost:5000"));
         assert!(!schemes.may_fall_back(&options, "registry.example"));
-        schemes.learn(&Uri::from_static("http://localhost:5001/v2/"));
+        schemes.learn(&options, &Uri::from_static("http://localhost:5001/v2/"));
         assert_eq!(schemes.first(&options, "localhost:5001"), Scheme::HTTP);
         assert_eq!(schemes.first(&options, "localhost:5000"), Scheme::HTTPS);
+    }
+
+    #[test]
+    fn a_host_that_may_speak_either_is_known_by_what_it_spoke() {
+        let mut options = TransportOptions::default();
+        options.default_host.plain_http = PlainHttp::Fallback;
+        let schemes = Schemes::default();
+        assert_eq!(schemes.first(&options, "registry.example"), Scheme::HTTPS);
+        assert!(schemes.may_fall_back(&options, "registry.example"));
+        assert!(Schemes::allows_plain(&options, "registry.example"));
+        schemes.learn(&options, &Uri::from_static("http://registry.example/v2/"));
+        assert_eq!(schemes.first(&options, "registry.example"), Scheme::HTTP);
+        schemes.learn(&options, &Uri::from_static("https://other.example/v2/"));
+        assert!(!schemes.may_fall_back(&options, "other.example"));
     }
 }

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::Connector;
 use super::error::NetError;
-use super::options::TransportOptions;
+use super::options::{PlainHttp, TransportOptions};
 use super::pace::{Lane, Pace, Permit};
 use super::redirect::{self, MAX_REDIRECTS};
 use super::request::Request;
@@ -203,13 +203,23 @@ impl Inner {
             return self.once(request, plain(), headers).await;
         }
         let outcome = match self.once(request, url.clone(), headers).await {
-            Err(error) if can_fall_back && error.is_not_tls() => self.once(request, plain(), headers).await,
+            Err(error) if can_fall_back && self.has_no_tls(url, &error) => {
+                self.once(request, plain(), headers).await
+            }
             outcome => outcome,
         };
         if let Ok(response) = &outcome {
-            self.schemes.learn(response.url());
+            self.schemes.learn(&self.options, response.url());
         }
         outcome
+    }
+
+    /// Whether an HTTPS request failed as it does where there is no HTTPS.
+    fn has_no_tls(&self, url: &Uri, error: &NetError) -> bool {
+        let authority = url.authority().map(|authority| authority.as_str());
+        let either = self.options.host(authority.unwrap_or_default()).plain_http == PlainHttp::Fallback;
+        let is_silent = matches!(error.root(), NetError::Connect { .. } | NetError::Timeout { .. });
+        error.is_not_tls() || either && url.port().is_none() && is_silent
     }
 
     async fn once(&self, request: &Request<'_>, url: Uri, headers: &HeaderMap) -> Result<Response, NetError> {

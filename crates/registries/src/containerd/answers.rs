@@ -98,6 +98,11 @@ pub trait Answers {
     /// Answers a request.
     fn answer(&mut self, request: &Request) -> Answer;
 
+    /// Told when a token for a host is about to be fetched, which [`Answer::Bearer`] has answered already.
+    fn token(&mut self, host: &str) {
+        let _ = host;
+    }
+
     /// Whether a host speaks TLS.
     fn speaks_tls(&mut self, host: &str) -> bool {
         let _ = host;

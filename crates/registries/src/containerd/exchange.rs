@@ -28,7 +28,8 @@ pub(super) enum Reply {
 /// How a host was told who we are, until it is told anew.
 enum Handler {
     Basic,
-    Bearer(Result<(), String>),
+    /// What came of fetching a token, and whether it was fetched yet.
+    Bearer(Result<(), String>, bool),
 }
 
 /// A pull under way.
@@ -148,10 +149,13 @@ impl<'a> Exchange<'a> {
                 }),
                 _ => Ok(false),
             },
-            Answer::NoRealm => Err(Reply::Error {
-                words: "no realm specified for token auth challenge".to_owned(),
-                denied: false,
-            }),
+            Answer::NoRealm => {
+                let words = match self.presented(question.index) {
+                    Presented::Broken(words) => words,
+                    _ => "no realm specified for token auth challenge".to_owned(),
+                };
+                Err(Reply::Error { words, denied: false })
+            }
             Answer::Bearer { error, token } => {
                 if let Some(error) = error {
                     if repeated(question) {
@@ -171,7 +175,7 @@ impl<'a> Exchange<'a> {
                 if let Presented::Broken(words) = self.presented(question.index) {
                     return Err(Reply::Error { words, denied: false });
                 }
-                self.handlers.insert(key, Handler::Bearer(token.clone()));
+                self.handlers.insert(key, Handler::Bearer(token.clone(), false));
                 Ok(true)
             }
             _ => Ok(false),
@@ -210,11 +214,15 @@ impl<'a> Exchange<'a> {
         let (fallback, host) = (endpoint.http_fallback, endpoint.target.host.clone());
         let secure = endpoint.target.scheme == "https";
         let key = self.client(question.index);
+        if let Some(Handler::Bearer(_, fetched @ false)) = self.handlers.get_mut(&key) {
+            *fetched = true;
+            self.answers.token(&host);
+        }
         let authorization = match self.handlers.get(&key) {
             None => Authorization::None,
             Some(Handler::Basic) => Authorization::Basic,
-            Some(Handler::Bearer(Ok(()))) => Authorization::Bearer,
-            Some(Handler::Bearer(Err(words))) => return Err(format!("failed to authorize: {words}")),
+            Some(Handler::Bearer(Ok(()), _)) => Authorization::Bearer,
+            Some(Handler::Bearer(Err(words), _)) => return Err(format!("failed to authorize: {words}")),
         };
         if secure && !self.answers.speaks_tls(&host) {
             if !fallback {
@@ -292,11 +300,17 @@ impl<'a> Exchange<'a> {
             Answer::Untrusted(why) => format!("tls: failed to verify certificate: {why}"),
             _ => String::new(),
         };
-        // Go names the URL that it was given, not the one that was fallen back to.
-        if self.endpoint(question.index).http_fallback {
-            return failed(question.method, &url.replacen("http:", "https:", 1), &words);
+        failed(question.method, &self.named(question.index), &words)
+    }
+
+    /// The URL of the last request as errors have it that do not come from an answer: the one that was asked for, not
+    /// the one that was fallen back to.
+    pub(super) fn named(&self, index: usize) -> String {
+        let url = self.requests.last().map_or("", |sent| &sent.request.url);
+        match self.endpoint(index).http_fallback {
+            true => url.replacen("http:", "https:", 1),
+            false => url.to_owned(),
         }
-        failed(question.method, url, &words)
     }
 }
 

@@ -97,7 +97,7 @@ impl Containerd {
             for (index, endpoint) in hosts.endpoints.iter().enumerate() {
                 let last = index + 1 == hosts.endpoints.len();
                 let reply = exchange.ask(index, kind, Method::Get, last);
-                let words = match self.not_fetched(&exchange, reply, object) {
+                let words = match self.not_fetched(&exchange, index, reply, object) {
                     Some(words) => words,
                     None => {
                         trace.served_by = Some(endpoint.target.host.clone());
@@ -116,11 +116,19 @@ impl Containerd {
     }
 
     /// Why a host did not give an object.
-    fn not_fetched(&self, exchange: &Exchange<'_>, reply: Reply, object: &Object) -> Option<String> {
+    fn not_fetched(
+        &self,
+        exchange: &Exchange<'_>,
+        index: usize,
+        reply: Reply,
+        object: &Object,
+    ) -> Option<String> {
         let url = exchange.requests.last().map_or("", |sent| &sent.request.url);
         Some(match reply {
             Reply::NoDigest | Reply::NoSize | Reply::Status(..=299, _) => return None,
-            Reply::Status(404, _) if object.manifest => format!("content at {url} not found: not found"),
+            Reply::Status(404, _) if object.manifest => {
+                format!("content at {} not found: not found", exchange.named(index))
+            }
             Reply::Status(404, _) => {
                 format!(
                     "could not fetch content descriptor {} from remote: not found",

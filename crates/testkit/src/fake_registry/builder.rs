@@ -32,7 +32,6 @@ pub(super) struct Options {
 /// Sets a registry up.
 #[derive(Debug)]
 pub struct Builder {
-    listen: SocketAddr,
     public_url: Option<String>,
     options: Options,
     rules: Rules,
@@ -42,7 +41,6 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
             public_url: None,
             options: Options {
                 auth: Auth::None,
@@ -67,13 +65,6 @@ impl Builder {
     #[must_use]
     pub fn workload(mut self, workload: &Workload) -> Self {
         self.state.add_workload(workload);
-        self
-    }
-
-    /// Where it listens, instead of a free port of 127.0.0.1.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 
@@ -164,7 +155,12 @@ impl Builder {
     /// Starts it.
     #[track_caller]
     pub fn start(self) -> FakeRegistry {
-        let address = self.listen;
+        self.start_on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts it on an address of the test's own (within a namespace, where every port is free).
+    #[track_caller]
+    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
         let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         listener
             .set_nonblocking(true)
@@ -172,12 +168,6 @@ impl Builder {
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(self.share(address));
         FakeRegistry::running(address, listener, shared)
-    }
-
-    /// Starts it on an address of the test's own (within a namespace, where every port is free).
-    #[track_caller]
-    pub fn start_on(self, address: SocketAddr) -> FakeRegistry {
-        self.listen(address).start()
     }
 
     fn share(self, address: SocketAddr) -> Shared {

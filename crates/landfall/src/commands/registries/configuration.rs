@@ -87,10 +87,10 @@ impl Configured {
         }
     }
 
-    /// What wharfie does for an image, where it reads this configuration too.
-    pub(super) fn by_wharfie(&self, image: &Reference) -> Option<wharfie::Explanation> {
+    /// The other program that reads this configuration.
+    pub(super) fn wharfie(&self) -> Option<wharfie::Wharfie<'_>> {
         match &self.configuration {
-            Configuration::Rancher { file, .. } => Some(wharfie::explain(file, image)),
+            Configuration::Rancher { file, .. } => Some(wharfie::Wharfie::new(file)),
             Configuration::Containerd(_) => None,
         }
     }
@@ -144,7 +144,11 @@ pub(super) fn wanted(gathered: Gathered, node: &NodeArgs, deny_upstream: bool) -
     })
 }
 
-fn import(gathered: Gathered, node: &NodeArgs, deny_upstream: bool) -> Result<(Sources, Import), Failure> {
+pub(super) fn import(
+    gathered: Gathered,
+    node: &NodeArgs,
+    deny_upstream: bool,
+) -> Result<(Sources, Import), Failure> {
     let deny = deny_upstream || node.disable_default_registry_endpoint;
     let import = match gathered.format {
         Format::RegistriesYaml => {
@@ -190,7 +194,7 @@ pub(super) fn rancher(gathered: &Gathered) -> Result<(Sources, Reading), Failure
 }
 
 /// What the node decodes; or its words of refusal, with their place.
-fn registries(reading: &Reading, sources: &Sources) -> Result<RegistriesYaml, Failure> {
+pub(super) fn registries(reading: &Reading, sources: &Sources) -> Result<RegistriesYaml, Failure> {
     reading.registries.clone().map_err(|error: YamlError| {
         let place = sources.shown(error.span);
         Failure::new(
@@ -280,13 +284,21 @@ fn behaviour(node: &NodeArgs) -> Result<Behaviour, Failure> {
 }
 
 /// The release of containerd: as typed, or the one that the version of K3s brings.
-fn release(node: &NodeArgs) -> Result<Release, Failure> {
+pub(super) fn release(node: &NodeArgs) -> Result<Release, Failure> {
     if let Some(text) = &node.containerd_version {
         return text
             .parse()
             .map_err(|error: containerd::ReleaseError| Failure::usage(error.to_string()));
     }
     Ok(k3s_options(node)?.behaviours.containerd)
+}
+
+/// Which containerd a certs.d is written for.
+pub(super) fn rendered_release(node: &NodeArgs) -> Result<runtimes::containerd::Release, Failure> {
+    Ok(runtimes::containerd::Release {
+        two: release(node)? >= Release::V2_0,
+        fork: flavour(node) == Flavour::K3s,
+    })
 }
 
 /// With what K3s or RKE2 is started.

@@ -1,20 +1,27 @@
 //! `registries`: what a node is told about registries, and what it makes of it.
 
 mod apply;
+mod certs_d;
 mod check;
 mod configuration;
 mod diff;
 mod exits;
 mod explain;
 mod gather;
+mod given;
 mod probe;
+mod reasons;
 mod render;
 mod rewrite;
+mod routed;
+mod way;
+mod words;
 
 use std::path::PathBuf;
 
 pub(crate) use self::configuration::Wanted;
 use self::gather::Gathered;
+pub(super) use self::routed::Routed;
 use super::blocking;
 use crate::args::{NodeArgs, Registries, RegistriesCommand};
 use crate::exit::Exit;

@@ -172,7 +172,9 @@ pub fn bad_results(regex: &GoRegex, replacement: &str) -> Vec<BadExample> {
     found
 }
 
-fn judge(result: &str) -> Option<BadResult> {
+/// What is wrong with the result of a rule; `None` for one that can be a repository.
+#[must_use]
+pub fn judge(result: &str) -> Option<BadResult> {
     match result {
         "" => Some(BadResult::Empty),
         _ if result.starts_with('/') => Some(BadResult::LeadingSlash),

@@ -15,7 +15,9 @@ mod translate;
 mod unicode;
 mod walk;
 
-pub use analysis::{Anchors, BadExample, BadResult, MissingGroup, anchors, bad_results, missing_groups};
+pub use analysis::{
+    Anchors, BadExample, BadResult, MissingGroup, anchors, bad_results, judge, missing_groups,
+};
 pub use error::RegexError;
 pub use overlap::{Conflict, Overlap, conflict, overlap, witness};
 pub use portable::{PortableError, needs_escape, without_backslashes};

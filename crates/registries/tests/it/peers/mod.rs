@@ -7,4 +7,5 @@ mod generate;
 mod oracle;
 mod pki;
 mod real;
+mod tokens;
 mod words;

@@ -18,8 +18,14 @@ use landfall_testkit::farm::{Act, Ask, Desk, Reply, Tiny, Tokens};
 use landfall_testkit::peers::node::Account;
 
 use super::case::{Case, Server};
-use super::generate::{SHARED, SHARED_ACCOUNTS};
+use super::generate::SHARED;
 use super::pki::{Material, Security};
+use super::tokens::Flow;
+
+/// The error of an image whose manifest was an empty page.
+const EMPTY_PAGE: &str = "unable to fetch descriptor \
+    (sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855) \
+    which reports content size of zero: invalid argument";
 
 /// What we say will happen.
 #[derive(Debug, Default)]
@@ -55,19 +61,7 @@ pub(crate) fn setup(case: &Case, release: Release, certs: &Path, pki: &Path) -> 
         let path = material.within(pki).to_str().unwrap().to_owned();
         setup.files.insert(path, state(material));
     }
-    let shared = SHARED_ACCOUNTS.iter().map(|(host, user, password)| Account {
-        host: (*host).to_owned(),
-        username: (*user).to_owned(),
-        password: (*password).to_owned(),
-        ..Account::default()
-    });
-    setup.credentials = case
-        .accounts
-        .iter()
-        .cloned()
-        .chain(shared)
-        .map(credential)
-        .collect();
+    setup.credentials = case.accounts.iter().cloned().map(credential).collect();
     setup
 }
 
@@ -108,6 +102,8 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
             .iter()
             .map(|server| (server.at, Desk::new(server.script.clone())))
             .collect(),
+        repository: reference.repository().to_string(),
+        flows: HashMap::new(),
         lines: Vec::new(),
     };
     let trace = containerd.simulate(&reference, &mut world);
@@ -118,7 +114,11 @@ pub(crate) fn tell(case: &Case, containerd: &Containerd, image: &Tiny, pki: &Pat
             .map(|words| format!("failed to resolve reference {:?}: {words}", full(&reference))),
         ..Told::default()
     };
-    if trace.resolved {
+    // Some errors' pages are taken for the manifest; ours are empty.
+    let status = trace.requests.last().and_then(|sent| sent.answer.status());
+    if trace.resolved && status.is_some_and(|status| status >= 300) {
+        told.error = Some(EMPTY_PAGE.to_owned());
+    } else if trace.resolved {
         let by_blob = trace
             .requests
             .last()
@@ -181,6 +181,9 @@ struct World<'a> {
     pki: &'a Path,
     names: HashMap<String, IpAddr>,
     desks: BTreeMap<SocketAddr, Desk>,
+    repository: String,
+    /// By host: where a token is fetched, and by which requests.
+    flows: HashMap<String, Flow>,
     lines: Vec<String>,
 }
 
@@ -242,7 +245,7 @@ impl World<'_> {
     }
 
     /// A registry's answer in the simulation's words.
-    fn read(&self, reply: &Reply, request: &Request, server: &Server) -> Answer {
+    fn read(&mut self, reply: &Reply, request: &Request, server: &Server) -> Answer {
         let header = |name: &'static str| {
             reply
                 .headers
@@ -255,13 +258,21 @@ impl World<'_> {
             401 => {
                 let challenges: Vec<&String> = header("www-authenticate").collect();
                 if let Some(bearer) = challenges.iter().find(|text| text.starts_with("Bearer")) {
+                    if !bearer.contains("realm=") {
+                        return Answer::NoRealm;
+                    }
                     let error = bearer
                         .split_once(r#"error=""#)
                         .map(|(_, rest)| rest.trim_end_matches('"').to_owned());
-                    return Answer::Bearer {
-                        error,
-                        token: token(bearer, &server.script.tokens, &request.presented),
-                    };
+                    let flow = Flow::new(
+                        bearer,
+                        &server.script.tokens,
+                        &request.presented,
+                        &self.repository,
+                    );
+                    let token = flow.outcome.clone();
+                    self.flows.insert(request.host.clone(), flow);
+                    return Answer::Bearer { error, token };
                 }
                 match challenges.iter().any(|text| text.starts_with("Basic")) {
                     true => Answer::Basic,
@@ -316,66 +327,13 @@ impl Answers for World<'_> {
         }
     }
 
+    fn token(&mut self, host: &str) {
+        self.lines.extend(self.flows[host].lines.iter().cloned());
+    }
+
     fn speaks_tls(&mut self, host: &str) -> bool {
         let at = self.place(host, 443);
         at.and_then(|at| self.server(at))
             .is_none_or(|server| server.security != Security::Plain)
-    }
-}
-
-/// How the token server takes to us.
-fn token(challenge: &str, tokens: &Tokens, presented: &Presented) -> Result<(), String> {
-    let realm = challenge
-        .split_once(r#"realm=""#)
-        .and_then(|(_, rest)| rest.split('"').next())
-        .unwrap_or_default();
-    if realm.is_empty() || realm.contains("nowhere.invalid") {
-        return Err("no token".to_owned());
-    }
-    let right = |user: &str, password: &str| {
-        tokens
-            .account
-            .as_ref()
-            .is_none_or(|(u, p)| (u.as_str(), p.as_str()) == (user, password))
-    };
-    let got = |status: u16, ok: bool| if status == 200 && !ok { 401 } else { status };
-    let (user, post, get) = match presented {
-        Presented::Anonymous | Presented::Broken(_) => {
-            (false, None, got(tokens.get, tokens.account.is_none()))
-        }
-        Presented::Basic { username, password } => {
-            let password = password.expose();
-            let ok = right(username, password);
-            let post = (!password.is_empty()).then(|| got(tokens.post, ok));
-            let anonymous = password.is_empty() && tokens.account.is_none();
-            (
-                true,
-                post,
-                got(tokens.get, anonymous || !password.is_empty() && ok),
-            )
-        }
-        Presented::IdentityToken(token) => {
-            let ok = tokens
-                .account
-                .as_ref()
-                .is_none_or(|(_, password)| password == token.expose());
-            // By GET the token stands as the password of nobody.
-            (
-                false,
-                Some(got(tokens.post, ok)),
-                got(tokens.get, right("", token.expose())),
-            )
-        }
-    };
-    let status = match post {
-        None => get,
-        Some(405) if user => get,
-        Some(404 | 401 | 400) => get,
-        Some(status) => status,
-    };
-    if status == 200 {
-        Ok(())
-    } else {
-        Err("no token".to_owned())
     }
 }

@@ -9,11 +9,12 @@ use landfall_testkit::peers::{Cri, Node};
 
 use super::case::Case;
 use super::pki::Pki;
+use super::tokens;
 
 /// What happened.
 #[derive(Debug)]
 pub(crate) struct Happened {
-    /// The requests that reached a registry, without those to token servers.
+    /// The requests that reached a registry or a token server.
     pub(crate) requests: Vec<String>,
     /// The error.
     pub(crate) error: Option<Refused>,
@@ -60,7 +61,19 @@ pub(crate) async fn pull(case: &Case, farm: &Farm, cri: &mut Cri) -> Happened {
 /// A request in the words of the simulation.
 fn line(seen: &Seen) -> Option<String> {
     match &seen.what {
-        What::Request { target, .. } if target.starts_with("/token") => None,
+        What::Request {
+            tls,
+            method,
+            target,
+            host,
+            form,
+            ..
+        } if target.starts_with("/token") => {
+            let scheme = if *tls { "https" } else { "http" };
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let scopes = tokens::scopes(if query.is_empty() { form } else { query });
+            Some(tokens::line(method, &format!("{scheme}://{host}{path}"), &scopes))
+        }
         What::Request {
             tls,
             method,

@@ -8,13 +8,14 @@ pub(super) struct Example {
     pub(super) yaml: &'static str,
     /// Images, and the registries that are asked for the name, in order.
     pub(super) works: &'static [(&'static str, &'static [&'static str])],
-    /// Images that fail, and part of the error.
-    pub(super) fails: &'static [(&'static str, &'static str)],
+    /// Images that fail, and part of the error in 1.6 and in 2.x.
+    pub(super) fails: &'static [(&'static str, [&'static str; 2])],
 }
 
 const HUB_MIRROR: &str = "fogjl973.mirror.aliyuncs.com";
 const PUBLIC: &str = "public.kingsd.top";
 const SELF_SIGNED: &str = "self-signed.kingsd.top";
+const UNKNOWN_AUTHORITY: &str = "certificate signed by unknown authority";
 const ADDRESS: &str = "10.201.170.187";
 
 pub(super) const LINKED: Example = Example {
@@ -71,10 +72,7 @@ configs:
       password: Harbor12345
 "#,
     works: &[("public.kingsd.top/demo/ubuntu:20.04", &[PUBLIC])],
-    fails: &[(
-        "self-signed.kingsd.top/demo/nginx:1.27",
-        "certificate signed by unknown authority",
-    )],
+    fails: &[("self-signed.kingsd.top/demo/nginx:1.27", [UNKNOWN_AUTHORITY; 2])],
 };
 
 pub(super) const CA: Example = Example {
@@ -169,7 +167,10 @@ configs:
         ),
         ("docker.io/library/busybox:1.36", &[HUB_MIRROR]),
     ],
-    fails: &[("docker.io/demo/ubuntu:26.04", "not found")],
+    fails: &[(
+        "docker.io/demo/ubuntu:26.04",
+        ["docker.io/demo/ubuntu:26.04: not found"; 2],
+    )],
 };
 
 pub(super) const COMPLETE: Example = Example {
@@ -249,7 +250,13 @@ configs:
         ("docker.io/demo/ubuntu:20.04", &[PUBLIC]),
         ("public.kingsd.top/demo/nginx:1.27", &[PUBLIC]),
     ],
-    fails: &[("10.201.170.187/demo/nginx:1.27", "")],
+    fails: &[(
+        "10.201.170.187/demo/nginx:1.27",
+        [
+            "failed with status code [manifests 1.27]: 401 Unauthorized",
+            "no basic auth credentials",
+        ],
+    )],
 };
 
 pub(super) const TEMPLATE: &str = "

@@ -1,6 +1,7 @@
 //! The guide's registries in a network of the test's own: a trusted one, one with an authority of its own, one
 //! without TLS, a mirror of Docker Hub, and an empty Docker Hub.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,12 +23,22 @@ const ACCOUNT: (&str, &str) = ("admin", "Harbor12345");
 const CERTS: &str = "/opt";
 const ADDRESS: &str = "10.201.170.187";
 
+/// The registries that have names.
+const NAMES: [(&str, &str); 4] = [
+    ("public.kingsd.top", "127.0.1.1"),
+    ("self-signed.kingsd.top", "127.0.1.2"),
+    ("fogjl973.mirror.aliyuncs.com", "127.0.1.3"),
+    ("registry-1.docker.io", "127.0.1.4"),
+];
+
 /// All of it.
 pub(super) struct World {
     namespace: Namespace,
     release: Release,
     registries: Vec<(&'static str, FakeRegistry)>,
     system: PathBuf,
+    /// How many nodes there were.
+    nodes: Cell<u32>,
     _scratch: Scratch,
 }
 
@@ -47,72 +58,28 @@ impl World {
         let ca = Path::new(CERTS).join("certs/ca.crt");
         fs::create_dir_all(ca.parent().unwrap()).unwrap();
         fs::write(ca, own.certificate()).unwrap();
-        let (user, password) = ACCOUNT;
-        let bearer = || Auth::Bearer(Bearer::account(user, password));
-        let secure =
-            |name: &'static str, address: &str, authority: &Authority, auth: Auth, images: &[&str]| {
-                let builder = holding(images)
-                    .tls(authority.issue(&[name]))
-                    .public_url(format!("https://{name}"))
-                    .auth(auth)
-                    .listen(format!("{address}:443").parse().unwrap());
-                (name, builder.start())
-            };
-        let plain = holding(&["demo/nginx:1.27", "demo/ubuntu:24.04"])
-            .auth(Auth::basic(user, password))
-            .listen(format!("{ADDRESS}:80").parse().unwrap());
-        let names = [
-            ("public.kingsd.top", "127.0.1.1"),
-            ("self-signed.kingsd.top", "127.0.1.2"),
-            ("fogjl973.mirror.aliyuncs.com", "127.0.1.3"),
-            ("registry-1.docker.io", "127.0.1.4"),
-        ];
-        namespace.hosts(&names);
-        let [public, own_name, mirror, hub] = names;
-        let registries = vec![
-            secure(
-                public.0,
-                public.1,
-                &trusted,
-                bearer(),
-                &["demo/nginx:1.27", "demo/ubuntu:20.04"],
-            ),
-            secure(
-                own_name.0,
-                own_name.1,
-                &own,
-                bearer(),
-                &["demo/nginx:1.27", "demo/ubuntu:22.04"],
-            ),
-            secure(
-                mirror.0,
-                mirror.1,
-                &trusted,
-                Auth::None,
-                &["library/busybox:1.36"],
-            ),
-            secure(hub.0, hub.1, &trusted, Auth::None, &[]),
-            (ADDRESS, plain.start()),
-        ];
+        namespace.hosts(&NAMES);
+        let registries = registries(&trusted, &own);
         Some(Self {
             namespace,
             release,
             registries,
             system,
+            nodes: Cell::new(0),
             _scratch: scratch,
         })
     }
 
     /// A node with this registries.yaml, as K3s sets it up.
     pub(super) fn node(&self, yaml: &str) -> Node {
-        let data = Scratch::within(self.namespace.fast());
+        let number = self.nodes.replace(self.nodes.get() + 1);
+        let data = self.namespace.fast().join(format!("k3s-{number}"));
         let mut options = Options::new(Program::K3s);
-        if self.release == Release::Debian {
+        if self.is_debian() {
             // The last line with a containerd before 2.
             options.behaviours = Behaviours::of(Version { minor: 30, patch: 14 });
         }
-        // Not below the scratch folder, which would go before the node does.
-        options.data_dir = Some(data.path().to_str().unwrap().to_owned() + "-k3s");
+        options.data_dir = Some(data.to_str().unwrap().to_owned());
         let rendering = Rendering::new(&read(yaml).unwrap(), &options);
         assert_eq!(rendering.error, None);
         for file in &rendering.hosts {
@@ -153,6 +120,11 @@ impl World {
         ((serving, place), node)
     }
 
+    /// Whether it is the old containerd.
+    pub(super) fn is_debian(&self) -> bool {
+        self.release == Release::Debian
+    }
+
     /// Forgets what was asked so far.
     pub(super) fn forget(&self) {
         for (_, registry) in &self.registries {
@@ -184,6 +156,38 @@ impl World {
         }
         out
     }
+}
+
+/// The registries, each on the port that its URL means.
+fn registries(trusted: &Authority, own: &Authority) -> Vec<(&'static str, FakeRegistry)> {
+    let (user, password) = ACCOUNT;
+    let bearer = || Auth::Bearer(Bearer::account(user, password));
+    let [public, self_signed, mirror, hub] = NAMES;
+    let plain = holding(&["demo/nginx:1.27", "demo/ubuntu:24.04"])
+        .auth(Auth::basic(user, password))
+        .start_on(format!("{ADDRESS}:80").parse().unwrap());
+    let public_has = ["demo/nginx:1.27", "demo/ubuntu:20.04"];
+    let self_signed_has = ["demo/nginx:1.27", "demo/ubuntu:22.04"];
+    vec![
+        secure(public, trusted, bearer(), &public_has),
+        secure(self_signed, own, bearer(), &self_signed_has),
+        secure(mirror, trusted, Auth::None, &["library/busybox:1.36"]),
+        secure(hub, trusted, Auth::None, &[]),
+        (ADDRESS, plain),
+    ]
+}
+
+fn secure(
+    (name, address): (&'static str, &str),
+    authority: &Authority,
+    auth: Auth,
+    images: &[&str],
+) -> (&'static str, FakeRegistry) {
+    let builder = holding(images)
+        .tls(authority.issue(&[name]))
+        .public_url(format!("https://{name}"))
+        .auth(auth);
+    (name, builder.start_on(format!("{address}:443").parse().unwrap()))
 }
 
 /// A registry with small images, each of which says its own name.

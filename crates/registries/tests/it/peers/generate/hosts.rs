@@ -196,7 +196,7 @@ impl Generator {
     }
 
     fn rarely(&self) -> Material {
-        if self.index % 2 == 0 {
+        if self.index.is_multiple_of(2) {
             Material::Missing
         } else {
             Material::Junk

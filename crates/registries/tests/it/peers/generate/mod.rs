@@ -70,10 +70,18 @@ pub(crate) const SHARED: [(&str, &str); 3] = [
 ];
 
 /// Credentials that all cases share: those of registry-1.docker.io count, the other does not.
-pub(crate) const SHARED_ACCOUNTS: [(&str, &str, &str); 2] = [
-    ("registry-1.docker.io", "admin", "Harbor12345"),
-    ("docker.io", "nobody", "nothing"),
-];
+fn shared_accounts() -> [Account; 2] {
+    let all = [
+        ("registry-1.docker.io", "admin", "Harbor12345"),
+        ("docker.io", "nobody", "nothing"),
+    ];
+    all.map(|(host, username, password)| Account {
+        host: host.to_owned(),
+        username: username.to_owned(),
+        password: password.to_owned(),
+        ..Account::default()
+    })
+}
 
 /// Sixteen addresses for each case.
 fn address(index: usize, number: usize) -> Ipv4Addr {
@@ -92,6 +100,9 @@ impl Generator {
         let dirs = self.dirs(&registry, alone);
         let image = self.reference(&registry);
         self.accounts_of_nobody();
+        if alone {
+            self.accounts.extend(shared_accounts());
+        }
         Case {
             index: self.index,
             image,

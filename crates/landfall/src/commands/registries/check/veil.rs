@@ -1,0 +1,98 @@
+//! Texts of any format without their passwords, so that a message may show the line in which one stands.
+
+/// The names of values that nobody may see.
+const FIELDS: [&str; 9] = [
+    "password",
+    "passwd",
+    "auth",
+    "identity_token",
+    "identityToken",
+    "identitytoken",
+    "registrytoken",
+    "token",
+    "Authorization",
+];
+
+/// The text with a `*` for every byte of a secret: all places in it stay where they are.
+pub(super) fn veiled(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut cover = |range: std::ops::Range<usize>| {
+        if let Some(part) = bytes.get_mut(range) {
+            part.fill(b'*');
+        }
+    };
+    for field in FIELDS {
+        for (at, _) in text.match_indices(field) {
+            if let Some(range) = value_behind(text, at + field.len()) {
+                cover(range);
+            }
+        }
+    }
+    for (at, _) in text.match_indices("://") {
+        let rest = &text[at + 3..];
+        let end = rest
+            .find(|c: char| c.is_whitespace() || "/?#\"',".contains(c))
+            .unwrap_or(rest.len());
+        if let Some(user) = rest[..end].rfind('@')
+            && let Some(colon) = rest[..user].find(':')
+        {
+            cover(at + 3 + colon + 1..at + 3 + user);
+        }
+    }
+    // Whole characters were covered: it is still UTF-8.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// `: value`, `= "value"`, `": "value"`; the value in quotes, or the rest of the line.
+fn value_behind(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+    let blank = |at: usize| {
+        let rest = &text[at..];
+        at + rest.len() - rest.trim_start_matches([' ', '\t']).len()
+    };
+    let quote = usize::from(text[at..].starts_with(['"', '\'']));
+    let sign = blank(at + quote);
+    if !text[sign..].starts_with([':', '=']) {
+        return None;
+    }
+    let start = blank(sign + 1);
+    let rest = &text[start..];
+    match rest.chars().next()? {
+        // A list or a section.
+        '{' | '\n' | '\r' => None,
+        mark @ ('"' | '\'') => {
+            let inner = &rest[1..];
+            let mut escaped = false;
+            let end = inner.find(|c: char| {
+                let is_end = c == '\n' || c == mark && !escaped;
+                escaped = c == '\\' && !escaped;
+                is_end
+            });
+            Some(start + 1..start + 1 + end.unwrap_or(inner.len()))
+        }
+        _ => Some(start..start + rest.find('\n').unwrap_or(rest.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::veiled;
+
+    #[test]
+    fn secrets_are_covered_in_every_format() {
+        for text in [
+            "password: s3cret\nnext: 1",
+            "    password = \"s3cret\"\n",
+            r#"{"auths": {"a": {"auth": "s3cret", "email": "x"}}}"#,
+            "url: https://user:s3cret@host/x",
+            r#"  "identitytoken" : 's3cret'"#,
+            "Authorization = [\"Bearer s3cret\"]",
+            "password = \"a\\\"s3cret\"",
+        ] {
+            let shown = veiled(text);
+            assert!(!shown.contains("s3cret"), "{shown}");
+            assert_eq!(shown.len(), text.len());
+        }
+        let text = "auth:\n  username: me\n[auth]\nauthor = 'me'\n";
+        assert_eq!(veiled(text), text);
+    }
+}
