@@ -112,10 +112,10 @@ impl World {
         });
         let folder = node.certs().join("_default");
         fs::create_dir_all(&folder).unwrap();
-        let hosts = format!(
-            "[host.{:?}]\n  capabilities = [\"pull\", \"resolve\"]\n",
-            serving.url()
-        );
+        // As the server too, or else containerd asks the registry itself for what the gateway has not. The server alone
+        // is not enough: Debian's containerd does not read a file without a host.
+        let url = serving.url();
+        let hosts = format!("server = {url:?}\n[host.{url:?}]\n  capabilities = [\"pull\", \"resolve\"]\n");
         fs::write(folder.join("hosts.toml"), hosts).unwrap();
         ((serving, place), node)
     }
