@@ -36,6 +36,7 @@ fn what_was_fetched_is_served_without_its_upstream() {
     let serving = gateway(&place, &yaml, &["--tag-ttl", "0"]);
     came_from(&serving.get(tag), &upstream.address());
     came_from(&serving.get(&blob), &upstream.address());
+    eventually("it is kept", || serving.get(&blob).header(FROM) == Some("cache"));
     // Nobody is away: a tag is looked at again, and is fresh.
     let again = serving.get(tag);
     assert_eq!(again.header("warning"), None, "{again}");

@@ -15,8 +15,8 @@ use crate::place::Place;
 
 const CLIENTS: usize = 200;
 const SIZE: u64 = 32 << 20;
-/// Far below what 200 copies, or one copy in memory beside its buffers, would take in an unoptimised program.
-const MEMORY: u64 = 200 << 20;
+/// A third of it is what the program takes: half a megabyte for each client, or a few copies of the blob, would show.
+const MEMORY: u64 = 128 << 20;
 
 /// Reads a blob and throws it away; its digest.
 fn fetch(address: &str, path: &str) -> std::io::Result<(Digest, u64)> {

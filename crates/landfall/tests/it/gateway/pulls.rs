@@ -141,7 +141,6 @@ fn a_password_is_told_to_its_own_registry_and_to_nobody_else() {
     let world = World::new();
     for path in [
         "/v2/rancher/nginx/manifests/1.27?ns=hub.test",
-        "/v2/rancher/missing/manifests/1?ns=hub.test",
         "/v2/org/app/manifests/1?ns=quay.test:5000",
         "/v2/other/tool/manifests/2?ns=any.test",
     ] {
@@ -237,4 +236,25 @@ fn what_no_upstream_has_is_wanted() {
     let told = place.landfall(&["wanted", "--root", "store"]).ok();
     let names: Vec<_> = told.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(names, ["library/plain:3", "quay.test/org/missing:9"], "{told}");
+}
+
+/// A gateway need not be anything else.
+#[test]
+fn a_cache_alone_is_enough() {
+    let place = Place::new();
+    let upstream = FakeRegistry::with(&App::new("org/app:1", 100).workload);
+    place.scratch.write("registries.yaml", all_at(&upstream));
+    let args = ["--upstreams", "registries.yaml", "--cache", "cache"];
+    let serving = Serving::start(&place, &args);
+    let name = serving.name("quay.test/org/app:1");
+    place.landfall(&["pull", &name, "-o", "pulled.tar"]).ok();
+    drop(upstream);
+    assert_eq!(serving.stop(), Some(0));
+    // What it has kept is an ordinary directory.
+    let serving = Serving::start(&place, &["--root", "cache", "--read-only"]);
+    let answer = serving.get("/v2/org/app/manifests/1?ns=quay.test");
+    assert_eq!(answer.status, 200, "{answer}");
+    assert_eq!(answer.header(FROM), None, "there is no gateway: {answer}");
+    place.layout("small", "small");
+    assert!(!place.push("small", &serving.name("org/app:1")).is_ok());
 }
