@@ -217,3 +217,31 @@ impl Failed {
         self.error.unwrap_or(TransferError::NoWay { name })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_fails_says_more_than_one_that_has_nothing() {
+        let absent = |name: &str| TransferError::NoWay {
+            name: name.to_owned(),
+        };
+        let wrong = || TransferError::ConfigTooLarge {
+            digest: Digest::Sha256([0; 32]),
+            size: 1,
+        };
+        let of = |errors: Vec<TransferError>| {
+            let mut failed = Failed::default();
+            errors.into_iter().for_each(|error| failed.add(error));
+            failed.into_error("nobody was asked".to_owned()).to_string()
+        };
+        assert!(of(Vec::new()).contains("nobody was asked"));
+        assert!(of(vec![absent("first"), absent("second")]).contains("first"));
+        assert_eq!(
+            of(vec![absent("first"), wrong(), absent("third")]),
+            wrong().to_string()
+        );
+        assert_eq!(of(vec![wrong(), absent("second")]), wrong().to_string());
+    }
+}

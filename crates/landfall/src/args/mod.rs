@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Save(Save),
     Load(Load),
     Copy(Copy),
-    Serve(Serve),
+    Serve(Box<Serve>),
     Gc(Gc),
     Scrub(Scrub),
     Wanted(WantedArgs),

@@ -34,7 +34,7 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Save(args) => save::run(args, context).await,
         Command::Load(args) => load::run(args, context).await,
         Command::Copy(args) => copy::run(args, context).await,
-        Command::Serve(args) => serve::run(args, logs).await,
+        Command::Serve(args) => serve::run(*args, logs).await,
         Command::Gc(args) => upkeep::gc(args, context).await,
         Command::Scrub(args) => upkeep::scrub(args, context).await,
         Command::Wanted(args) => upkeep::wanted(args, context).await,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landfall_diag::{Span, Spanned};
+use landfall_diag::{Diagnostic, Span, Spanned};
 
 use super::Input;
 use crate::go::url::UrlError;
@@ -124,6 +124,15 @@ impl Given<'_> {
 
 fn mirror_address(options: &Options) -> &str {
     options.embedded_registry.as_deref().unwrap_or(":")
+}
+
+/// Whether one of the rules was found broken within a place.
+pub(super) fn told(found: &[Diagnostic], codes: &[&str], place: Span) -> bool {
+    let within =
+        |span: Span| span.source == place.source && place.start <= span.start && span.end <= place.end;
+    found
+        .iter()
+        .any(|one| codes.contains(&one.code) && one.primary.as_ref().is_some_and(|label| within(label.span)))
 }
 
 pub(super) fn program(options: &Options) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use landfall_diag::{Diagnostic, Severity, Spanned};
 use landfall_oci::Secret;
 
-use super::context::Context;
+use super::context::{Context, told};
 use crate::Auth;
 use crate::go::base64;
 use crate::registries_yaml::ConfigEntry;
@@ -16,7 +16,10 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         };
         found.extend(encoded(context, auth));
-        found.extend(half(config, auth));
+        let section = config.auth.as_ref().map_or(config.span, |section| section.span);
+        if !told(found, &["L01"], section) {
+            found.extend(half(config, auth));
+        }
         found.extend(two(auth));
     }
     plain(context, found);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use landfall_diag::{Diagnostic, Severity};
 
-use super::context::{Context, Given};
+use super::context::{Context, Given, told};
 use super::edit;
 use crate::containerd::{Exit, Name, Reach, To, Why, exits};
 use crate::go::net::is_localhost;
@@ -127,7 +127,8 @@ fn without_endpoints(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for mirror in &context.file.mirrors {
         let key = mirror.key.value.as_str();
         let embedded = options.embedded_registry.is_some() && !is_localhost(key);
-        if !mirror.endpoints.is_empty() || embedded {
+        // A misspelt `endpoint` is told already.
+        if !mirror.endpoints.is_empty() || embedded || told(found, &["L01", "L03"], mirror.span) {
             continue;
         }
         let who = context.program();
@@ -255,9 +256,7 @@ fn reason(context: &Context<'_>, name: &str, why: Why) -> (String, String) {
             format!(
                 "`{name}` has an entry in `configs` and no mirror: {who} writes a file for it that leads to the registry itself"
             ),
-            format!(
-                "remove it, or add `{name}:` to `mirrors` under another host and move the settings there"
-            ),
+            format!("remove the entry; images of {name} then use the mirror `*`, if there is one"),
         ),
         Why::BrokenFile => (
             "containerd cannot read the hosts.toml, and goes to the registry itself".to_owned(),

@@ -158,10 +158,11 @@ fn slip(text: &str) -> Option<(&'static str, String)> {
         };
         let host = rest.trim_start_matches(['/', ':']);
         let separator = &rest[..rest.len() - host.len()];
-        if !host.is_empty()
-            && matches!(separator, ":/" | "//" | ":" | ":///" | "/")
-            && !host.starts_with(|c: char| c.is_ascii_digit() && separator == ":")
-        {
+        // Three slashes are as likely a host that was forgotten.
+        let first = host.split('/').next().unwrap_or_default();
+        let looks = separator != ":///" || first.contains(['.', ':']);
+        let port = separator == ":" && host.starts_with(|c: char| c.is_ascii_digit());
+        if !host.is_empty() && matches!(separator, ":/" | "//" | ":" | ":///" | "/") && looks && !port {
             return Some(("the scheme is followed by `://`", format!("{scheme}://{host}")));
         }
     }

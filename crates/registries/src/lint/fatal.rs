@@ -13,7 +13,7 @@ pub(super) fn check(input: &Input<'_>, error: &YamlError, found: &mut Vec<Diagno
     let misfits = &input.reading.misfits;
     if misfits.is_empty() {
         let one = match tabs(input) {
-            tabs if tabs.is_empty() => syntax(input, error),
+            tabs if tabs.is_empty() => syntax(input, error, found),
             tabs => tab(input, &tabs),
         };
         found.push(start(input, one, error));
@@ -44,7 +44,7 @@ fn start(input: &Input<'_>, one: Diagnostic, error: &YamlError) -> Diagnostic {
     .consequence("nothing else in the file can be judged before this is mended")
 }
 
-fn syntax(input: &Input<'_>, error: &YamlError) -> Diagnostic {
+fn syntax(input: &Input<'_>, error: &YamlError, found: &[Diagnostic]) -> Diagnostic {
     let words = error.message.strip_prefix("yaml: ").unwrap_or(&error.message);
     let mut one =
         Diagnostic::at("L00", Severity::Error, error.span, "this is not YAML").label(words.to_owned());
@@ -55,6 +55,9 @@ fn syntax(input: &Input<'_>, error: &YamlError) -> Diagnostic {
         return one
             .help("a bare `*` refers to an anchor; the wildcard is written in quotes")
             .fix("put the wildcard in quotes", vec![fix]);
+    }
+    if found.iter().any(|one| one.code == "L05" && one.fix.is_some()) {
+        return one.help("remove the characters that cannot be seen; the file can be read without them");
     }
     match advice(input, error) {
         Some(advice) => one.help(advice),

@@ -337,6 +337,9 @@ fn hides_wildcard(context: &Context<'_>, config: &ConfigEntry) -> Option<Diagnos
             .consequence(format!(
                 "containerd reads one hosts.toml for a registry and merges nothing: images of {key} are pulled from {key} itself{flag}"
             ))
-            .help(format!("add `{key}:` to `mirrors`, with the endpoints of \"*\"")),
+            .help(match denied {
+                true => format!("remove the entry: with one in `configs`, {key} stays open even if it has a mirror"),
+                false => format!("add `{key}:` to `mirrors`, with the endpoints of \"*\""),
+            }),
     )
 }

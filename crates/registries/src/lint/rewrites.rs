@@ -98,9 +98,11 @@ fn unescaped(
         }
         let read = as_written(context, &text.value);
         broken |= read.is_none();
+        let meant = is_pattern && doubled(&text.value, read.as_deref()).is_some();
+        let severity = if meant { Severity::Warning } else { Severity::Error };
         let one = Diagnostic::at(
             "L20",
-            Severity::Error,
+            severity,
             text.span,
             "this rule is written into a TOML string as it is",
         )
@@ -137,7 +139,7 @@ fn as_written(context: &Context<'_>, text: &str) -> Option<String> {
 
 fn written(context: &Context<'_>, mirror: &MirrorEntry, read: Option<&str>) -> String {
     let registry = match mirror.key.value.as_str() {
-        "*" => "their registries",
+        "*" => "the image's registry",
         name => name,
     };
     match read {
@@ -151,14 +153,19 @@ fn written(context: &Context<'_>, mirror: &MirrorEntry, read: Option<&str>) -> S
                 "containerd cannot read the hosts.toml, logs one line and passes over all mirrors in it: images are pulled from {registry} itself{flag}"
             )
         }
-        Some(read) => format!("containerd reads another text: {}", crate::go::quote::quote(read)),
+        Some(read) => format!(
+            "containerd takes them for TOML's own escapes and reads `{read}`; wharfie reads the text as it is"
+        ),
     }
 }
 
 /// The pattern without what breaks. Where people have doubled the backslashes, what the node reads is what is meant.
 fn portable(text: &str, read: Option<&str>) -> Result<String, String> {
-    let doubled = read.filter(|read| text.contains("\\\\") && GoRegex::compile(read).is_ok());
-    without_backslashes(doubled.unwrap_or(text)).map_err(|error| error.to_string())
+    without_backslashes(doubled(text, read).unwrap_or(text)).map_err(|error| error.to_string())
+}
+
+fn doubled<'a>(text: &str, read: Option<&'a str>) -> Option<&'a str> {
+    read.filter(|read| text.contains("\\\\") && GoRegex::compile(read).is_ok())
 }
 
 fn invalid(

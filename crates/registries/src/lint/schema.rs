@@ -223,6 +223,10 @@ impl Walk<'_> {
         if name.chars().any(is_hidden) {
             return;
         }
+        // A place for anchors, to be merged elsewhere.
+        if level == Level::Top && (value.anchor.is_some() || name.starts_with("x-")) {
+            return;
+        }
         let tokens = TOKENS.iter().any(|token| token.eq_ignore_ascii_case(name));
         if tokens && matches!(level, Level::Auth | Level::Config) {
             self.found.push(token(self.input, key, name, level));

@@ -80,10 +80,7 @@ fn hidden_characters(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
             Some((start, (_, part))) => groups.entry((*start, Some(*part))).or_default().push(one),
             // In a comment it does no harm.
             None if input.reading.registries.is_ok() && !(at == 0 && one.character == MARK) => {}
-            None => groups
-                .entry((line_of(input.text, at), None))
-                .or_default()
-                .push(one),
+            None => groups.entry((0, None)).or_default().push(one),
         }
     }
     for ((_, part), group) in groups {
@@ -127,15 +124,17 @@ fn finding(input: &Input<'_>, part: Option<Part>, group: &[&Hidden], mendable: b
     Some(match mendable {
         true => one.fix(
             "remove what cannot be seen",
-            group.iter().map(|hidden| mend(hidden)).collect(),
+            group.iter().map(|hidden| mend(input.text, hidden)).collect(),
         ),
         false => one.help("delete the line and type it again, instead of copying it from a web page"),
     })
 }
 
-/// Spaces become plain ones, everything else goes.
-fn mend(hidden: &Hidden) -> Edit {
-    let space = hidden.character.is_whitespace() && !hidden.character.is_control();
+/// Spaces become plain ones but at the end of a line, everything else goes.
+fn mend(text: &str, hidden: &Hidden) -> Edit {
+    let behind = text.get(hidden.span.range().end..).unwrap_or_default();
+    let last = behind.is_empty() || behind.starts_with(['\n', '\r']);
+    let space = hidden.character.is_whitespace() && !hidden.character.is_control() && !last;
     Edit {
         span: hidden.span,
         text: if space { " " } else { "" }.to_owned(),
@@ -146,16 +145,10 @@ fn mend(hidden: &Hidden) -> Edit {
 fn mended(input: &Input<'_>, all: &[Hidden]) -> bool {
     let fix = landfall_diag::Fix {
         title: String::new(),
-        edits: all.iter().map(mend).collect(),
+        edits: all.iter().map(|hidden| mend(input.text, hidden)).collect(),
     };
     let text = apply_fixes(input.source, input.text, &[fix]).text;
     registries_yaml::read(input.source, &text).registries.is_ok()
-}
-
-fn line_of(text: &str, at: u32) -> u32 {
-    let before = text.get(..at as usize).unwrap_or_default();
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    u32::try_from(start).unwrap_or(at)
 }
 
 /// All scalars by their first byte. Without what aliases stand for, nodes are a tree.

@@ -13,6 +13,7 @@ mod hosts_round_trip;
 mod k3s_generations;
 mod k3s_properties;
 mod k3s_writer;
+mod lint;
 mod peers;
 mod real_programs;
 mod resolve_against_go;

@@ -8,7 +8,7 @@ use landfall_net::client::{Proxies, Timeouts};
 use landfall_node::probe::{Endpoint, Next, ProbeOptions, Report, probe};
 use landfall_oci::{Reference, Target};
 use landfall_registries::Attempt;
-use landfall_registries::containerd::Explanation;
+use landfall_registries::containerd::{Explanation, SkippedWhy};
 use serde_json::{Value, json};
 
 use super::configuration::Configured;
@@ -134,9 +134,14 @@ impl Told {
                     &format!("   or, by another rule that fits, {other} (which one is taken is chance)\n");
             }
             text += &block(endpoint);
+            text += self.next(position, endpoint);
         }
         for skipped in &self.explanation.skipped {
-            text += &format!("\nnot asked: {} ({:?})\n", skipped.host, skipped.why);
+            let why = match skipped.why {
+                SkippedWhy::CannotPull => "it may not be pulled from",
+                SkippedWhy::CannotResolve => "it may not resolve tags",
+            };
+            text += &format!("\nnot asked: {}: {why}\n", skipped.host);
         }
         text + &format!("\n{}\n", self.in_all())
     }
@@ -145,6 +150,20 @@ impl Told {
         let all = self.explanation.alternatives.iter();
         all.filter(move |other| other.instead_of == position)
             .map(|other| other.attempt.url.as_str())
+    }
+
+    /// What the node does after one endpoint.
+    fn next(&self, position: usize, endpoint: &Endpoint) -> &'static str {
+        let is_last = position + 1 == self.report.endpoints.len();
+        match (endpoint.next, self.report.served_by) {
+            (Next::Served, Some(first)) if first == position => {
+                "   next: the node takes the image from here\n"
+            }
+            (Next::Served, _) => "   next: it would serve the image, but the node does not come this far\n",
+            (Next::PullFails, _) => "   next: the pull fails here, whatever other endpoints there are\n",
+            (Next::NextEndpoint, _) if is_last => "   next: there is no other endpoint: the pull fails\n",
+            (Next::NextEndpoint, _) => "   next: the node asks the next endpoint\n",
+        }
     }
 
     /// What the node would do.
@@ -237,9 +256,5 @@ fn block(endpoint: &Endpoint) -> String {
     for note in &endpoint.notes {
         text += &format!("   note: {note}\n");
     }
-    text + match endpoint.next {
-        Next::Served => "   next: the node takes the image from here, if none before it serves it\n",
-        Next::NextEndpoint => "   next: the node asks the next endpoint, if there is one\n",
-        Next::PullFails => "   next: the pull fails here, whatever other endpoints there are\n",
-    }
+    text
 }

@@ -161,14 +161,18 @@ impl Routed {
             .collect()
     }
 
-    fn because(&self, label: &str) -> BTreeMap<&'static str, String> {
+    fn reasons(&self, label: &str) -> Vec<(&'static str, String)> {
         let candidate = self.candidates.iter().find(|known| &*known.label == label);
         let reasons = candidate.map(|known| reasons::of(&known.attempt, &self.configured));
-        reasons.unwrap_or_default().into_iter().collect()
+        reasons.unwrap_or_default()
+    }
+
+    fn because(&self, label: &str) -> BTreeMap<&'static str, String> {
+        self.reasons(label).into_iter().collect()
     }
 
     fn lines(&self, label: &str) -> String {
-        let because = self.because(label);
+        let because = self.reasons(label);
         let places: Vec<String> = because
             .iter()
             .map(|(what, place)| format!("{what} {place}"))

@@ -1,8 +1,14 @@
 //! The node side, as its users run it.
 
+mod apply;
+mod check;
+mod diff;
 mod exits;
 mod explain;
+mod probe;
+mod pull;
 mod render;
+mod rewrite;
 
 use landfall_testkit::Outcome;
 

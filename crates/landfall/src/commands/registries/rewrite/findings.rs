@@ -45,13 +45,18 @@ fn of_text(text: &Text) -> Vec<Diagnostic> {
 /// What was typed is not changed: the change is told.
 fn advised(mut found: Diagnostic) -> Diagnostic {
     if let Some(fix) = found.fix.take() {
-        let texts: Vec<&str> = fix.edits.iter().map(|edit| edit.text.as_str()).collect();
-        found.help = Some(match texts.iter().all(|text| fix.title.contains(text)) {
+        let new: Vec<String> = fix.edits.iter().map(|edit| bare(&edit.text)).collect();
+        found.help = Some(match new.iter().all(|text| fix.title.contains(text)) {
             true => fix.title,
-            false => format!("{}: {}", fix.title, texts.join(", ")),
+            false => format!("{}: {}", fix.title, new.join(", ")),
         });
     }
     found
+}
+
+/// Without the quotes that a file needs.
+fn bare(text: &str) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())
 }
 
 fn never(rule: &Rule) -> Option<Diagnostic> {

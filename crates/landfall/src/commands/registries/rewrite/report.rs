@@ -172,7 +172,7 @@ fn name_object(named: &Named) -> Value {
         "results": named.results.iter().map(|result| json!({
             "rule": result.rule,
             "repository": result.text,
-            "error": result.bad.map(|what| bad(what)),
+            "error": result.bad.map(bad),
         })).collect::<Vec<_>>(),
     })
 }

@@ -34,7 +34,7 @@ pub(super) struct Entry {
     /// The mirror's key; `None` for rules that were typed.
     pub(super) key: Option<String>,
     pub(super) at: Span,
-    /// By pattern: the file's order means nothing to the node.
+    /// Those of a file by pattern: its order means nothing to the node.
     pub(super) rules: Vec<Rule>,
 }
 
@@ -88,9 +88,7 @@ impl Rules {
         let shown = lint::redacted(&text, &reading);
         let source = self.sources.add(Source::new(name, shown));
         let with_rules = file.mirrors.iter().filter(|mirror| !mirror.rewrites.is_empty());
-        self.entries.extend(
-            with_rules.map(|mirror| entry(Some(mirror.key.value.clone()), mirror.key.span, &mirror.rewrites)),
-        );
+        self.entries.extend(with_rules.map(entry));
         self.texts.push(Text {
             source,
             text,
@@ -118,11 +116,16 @@ impl Rules {
             start += rule.len() + 1;
         }
         let span = Span::new(source, 0..text.len());
-        self.entries.push(entry(None, span, &rewrites));
+        self.entries.push(Entry {
+            key: None,
+            at: span,
+            rules: rewrites.iter().map(Rule::new).collect(),
+        });
         let mirror = MirrorEntry {
-            key: Spanned::new("registry".to_owned(), span),
+            key: Spanned::new("the registry".to_owned(), span),
             span,
-            endpoints: Vec::new(),
+            // Rules without an endpoint are never applied, so nothing would be said of them.
+            endpoints: vec![Spanned::new("https://mirror.example".to_owned(), span)],
             rewrites,
         };
         let file = RegistriesYaml {
@@ -163,12 +166,12 @@ fn parse(rule: &str, source: SourceId, start: usize) -> Result<FileRule, Failure
     })
 }
 
-fn entry(key: Option<String>, at: Span, rewrites: &[FileRule]) -> Entry {
-    let mut sorted: Vec<&FileRule> = rewrites.iter().collect();
+fn entry(mirror: &MirrorEntry) -> Entry {
+    let mut sorted: Vec<&FileRule> = mirror.rewrites.iter().collect();
     sorted.sort_by(|a, b| a.pattern.value.cmp(&b.pattern.value));
     Entry {
-        key,
-        at,
+        key: Some(mirror.key.value.clone()),
+        at: mirror.key.span,
         rules: sorted.into_iter().map(Rule::new).collect(),
     }
 }
