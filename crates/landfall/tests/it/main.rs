@@ -5,6 +5,7 @@ mod bad_input;
 mod disk_full;
 mod faults;
 mod foreign;
+mod gateway;
 mod kill;
 mod names;
 mod notify;

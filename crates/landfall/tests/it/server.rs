@@ -67,6 +67,15 @@ impl Serving {
         run(Command::new("kill").args(["-s", name, &pid])).ok();
     }
 
+    /// The most memory that it has had so far.
+    #[track_caller]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.unwrap_or_else(|| panic!("{status}")) * 1024
+    }
+
     /// SIGTERM, and what it ended with.
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal("TERM");

@@ -122,7 +122,9 @@ impl Node {
                 .env("SSL_CERT_DIR", "/nonexistent");
         }
         let mut process = Process::spawn("containerd", &mut command, &scratch.join("log"));
-        process.expect_ready(|| process::answers_on(&socket));
+        // It listens before its CRI plugin is ready to answer.
+        let answers = || wait(async { Cri::connect(&socket).await.images().await }).is_ok();
+        process.expect_ready(|| process::answers_on(&socket) && answers());
         Self {
             process,
             certs,

@@ -8,7 +8,7 @@ type Contradiction = (&'static str, fn(&Settings) -> bool, &'static str);
 const NEEDS_BOTH: &str = "a certificate needs its key: give both --tls-cert and --tls-key";
 const ONLY_ONE: &str = "only one of --tls-cert, --tls-self-signed and --plain-http can be had";
 
-const ALL: [Contradiction; 11] = [
+const ALL: [Contradiction; 18] = [
     (
         "tls-cert",
         |set| set.tls_cert.is_some() && set.tls_key.is_none(),
@@ -62,8 +62,43 @@ const ALL: [Contradiction; 11] = [
     ),
     (
         "cache",
+        |set| set.cache.is_some() && set.cache == set.root,
+        "--cache and --root are the same directory: what is in a cache may go at any time, so it needs one of its own",
+    ),
+    (
+        "cache",
         |set| set.cache.is_some() && set.upstreams.is_none(),
-        "--cache is for what --upstreams FILE fetches",
+        "--cache is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "cache-size",
+        |set| set.cache_size.is_some() && set.upstreams.is_none(),
+        "--cache-size is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "tag-ttl",
+        |set| set.tag_ttl.is_some() && set.upstreams.is_none(),
+        "--tag-ttl is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "missing-ttl",
+        |set| set.missing_ttl.is_some() && set.upstreams.is_none(),
+        "--missing-ttl is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "upstream-network",
+        |set| !set.upstream_network.is_empty() && set.upstreams.is_none(),
+        "--upstream-network is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "upstream-realm",
+        |set| !set.upstream_realm.is_empty() && set.upstreams.is_none(),
+        "--upstream-realm is for what --upstreams FILE fetches: give that too",
+    ),
+    (
+        "upstream-bare",
+        |set| set.upstream_bare.is_some() && set.upstreams.is_none(),
+        "--upstream-bare is for what --upstreams FILE fetches: give that too",
     ),
 ];
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_auth::Credential;
 use landfall_diag::{Sources, Span};
@@ -10,13 +11,20 @@ use landfall_net::Network;
 use landfall_net::client::Proxies;
 use landfall_oci::{Registry, Repository};
 use landfall_registries::intent::{self, Intent, Match, Rewriter, Scheme, Upstream};
+use landfall_server::Wanted;
 use landfall_server::gateway::{Endpoint, Gateway, GatewayOptions, Host, UpstreamHost, Upstreams};
-use landfall_store::{DirectoryOptions, StoreError};
+use landfall_store::{CollectOptions, DirectoryOptions, DirectoryStore, StoreError};
 
 use super::{Settings, setup};
 use crate::commands::registries;
-use crate::control::{self, Claimed};
+use crate::control::{self, Claimed, Policy, Workshop};
+use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// A fetch that stopped and that nobody has asked for since is given up after so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// How often such are looked for.
+const TIDIED_EVERY: Duration = Duration::from_secs(3600);
 
 /// Sets up the gateway, where one is wanted.
 pub(super) async fn gateway(settings: &Settings) -> Result<Option<Arc<Gateway>>, Failure> {
@@ -39,7 +47,34 @@ pub(super) async fn gateway(settings: &Settings) -> Result<Option<Arc<Gateway>>,
     };
     let gateway = Gateway::new(upstreams, store, options);
     gateway.trim().await.map_err(control::failure)?;
+    look_after(&cache, gateway.cache())?;
     Ok(Some(gateway))
+}
+
+/// Upkeep of the cache: what was begun and is wanted by nobody any more goes by itself; the rest is done for whoever asks
+/// over its socket, as for any directory.
+fn look_after(root: &Path, cache: &Arc<DirectoryStore>) -> Result<(), Failure> {
+    let policy = Policy {
+        collect: CollectOptions {
+            // It can be fetched again.
+            keep_trash: Duration::ZERO,
+            ..CollectOptions::default()
+        },
+        ..Policy::default()
+    };
+    let workshop = Workshop::new(Arc::clone(cache), Wanted::in_memory(), policy);
+    control::listen(root, Arc::new(workshop))
+        .map_err(|error| Failure::local("listen on the socket in", root, &error))?;
+    let cache = Arc::clone(cache);
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = cache.remove_stale_uploads(ABANDONED).await {
+                tracing::warn!(target: "landfall::upstreams", %error, "what was begun in the cache is not looked through");
+            }
+            tokio::time::sleep(TIDIED_EVERY).await;
+        }
+    });
+    Ok(())
 }
 
 fn options(settings: &Settings) -> Result<GatewayOptions, Failure> {
@@ -58,7 +93,11 @@ fn options(settings: &Settings) -> Result<GatewayOptions, Failure> {
 }
 
 fn upstreams(file: &Path, settings: &Settings) -> Result<Upstreams, Failure> {
-    let wanted = registries::wanted(&[file.to_owned()])?;
+    // To this command the file is a setting, and one that cannot be read is a wrong setting.
+    let wanted = registries::wanted(&[file.to_owned()]).map_err(|failure| match failure.exit {
+        Exit::Partial => Failure::usage(failure.to_string()),
+        _ => failure,
+    })?;
     for loss in &wanted.losses {
         let place = loss
             .span
@@ -179,7 +218,10 @@ impl Maker<'_> {
         }
         let mut made = UpstreamHost::new(self.parse(name, span)?);
         made.plain_http = scheme == Scheme::Http;
+        let mut place = span;
         if let Some(trust) = self.intent.trust_of(host) {
+            // What goes wrong below is about its files.
+            place = trust.subject.span;
             let path = |text: &str| PathBuf::from(text);
             made.skip_verify = trust.tls.skip_verify.as_ref().is_some_and(|skip| skip.value);
             made.tls.ca_files = trust.tls.ca.iter().map(|file| path(&file.value)).collect();
@@ -199,7 +241,7 @@ impl Maker<'_> {
         made.proxies = self.proxies.clone();
         let made = made
             .connect()
-            .map_err(|error| self.wrong(span, &error.to_string()))?;
+            .map_err(|error| self.wrong(place, &error.to_string()))?;
         self.hosts.insert((name.to_owned(), scheme), Arc::clone(&made));
         Ok(made)
     }

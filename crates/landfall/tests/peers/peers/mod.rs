@@ -8,6 +8,7 @@ mod docker_registry;
 mod dockerd;
 mod fleet;
 mod foreign;
+mod gateway;
 mod helm;
 mod node;
 mod podman;

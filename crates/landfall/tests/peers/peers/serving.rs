@@ -1,7 +1,7 @@
 //! A running `landfall serve`.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use landfall_testkit::htpasswd;
 
@@ -17,9 +17,17 @@ impl Serving {
     /// On a free port of the loopback address.
     #[track_caller]
     pub(super) fn start(place: &Place, args: &[&str]) -> Self {
+        Self::start_with(place, args, |_| {})
+    }
+
+    /// The same, with more about how it is started.
+    #[track_caller]
+    pub(super) fn start_with(place: &Place, args: &[&str], more: impl FnOnce(&mut Command)) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(args);
-        let mut child = place.command(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = place.command(&all);
+        more(command.stdout(Stdio::piped()));
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)

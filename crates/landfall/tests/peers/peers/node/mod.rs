@@ -95,10 +95,27 @@ fn rewrite_needs_the_fork_or_a_gateway(world: &World) {
     rewrite_through_the_gateway(world);
 }
 
-/// Where the gateway rewrites, any containerd pulls the example's image: to be filled in as soon as
-/// `landfall serve --upstreams registries.yaml` is there. One wildcard mirror that is the gateway, and
-/// `docker.io/rancher/nginx:1.27` must arrive, served by `public.kingsd.top` as `demo/nginx:1.27`.
-fn rewrite_through_the_gateway(_world: &World) {}
+/// Where the gateway rewrites, any containerd pulls the example's image, by its name, from one mirror for everything.
+fn rewrite_through_the_gateway(world: &World) {
+    const IMAGE: &str = "docker.io/rancher/nginx:1.27";
+    // These names lead to this machine, which a gateway must be told to be right.
+    let (_serving, node) = world.gateway(REWRITE, &[]);
+    world.forget();
+    let error = node.pull(IMAGE).expect_err("an address that was not allowed");
+    assert_eq!(world.told(), "", "{error}");
+    let (_serving, node) = world.gateway(REWRITE, &["--upstream-network", "127.0.0.0/8"]);
+    let pulled = node.pull(IMAGE);
+    let told = world.told();
+    assert!(pulled.is_ok(), "{pulled:?}\n{told}");
+    assert!(
+        told.contains("public.kingsd.top: GET /v2/demo/nginx/manifests/1.27 -> 200"),
+        "{told}"
+    );
+    assert!(!told.contains("registry-1.docker.io"), "{told}");
+    let listed = node.images();
+    let named = listed.iter().find(|one| one.tags.iter().any(|tag| tag == IMAGE));
+    assert_eq!(named.map(|one| &one.id), pulled.as_ref().ok(), "{listed:?}");
+}
 
 /// The guide's form to fill in is not even readable: `insecure_skip_verify` is no text.
 fn the_template_is_no_configuration() {

@@ -15,6 +15,9 @@ use landfall_testkit::peers::Node;
 use landfall_testkit::peers::node::{self, Registry, Release};
 use landfall_testkit::{Authority, FakeRegistry, Namespace, Scratch, Workload};
 
+use super::super::serving::Serving;
+use crate::place::Place;
+
 const ACCOUNT: (&str, &str) = ("admin", "Harbor12345");
 /// Where the guide puts the authority of the second registry.
 const CERTS: &str = "/opt";
@@ -90,6 +93,31 @@ impl World {
             system_authorities: Some(&self.system),
             registry: Registry::Given(&rendering.config_toml.text),
         })
+    }
+
+    /// A gateway to the registries of this registries.yaml, and a node whose only mirror it is.
+    pub(super) fn gateway(&self, yaml: &str, args: &[&str]) -> ((Serving, Place), Node) {
+        let place = Place::new();
+        place.scratch.write("registries.yaml", yaml);
+        let mut all = vec!["--root", "store", "--upstreams", "registries.yaml"];
+        all.extend(args);
+        let serving = Serving::start_with(&place, &all, |command| {
+            command.env("SSL_CERT_FILE", &self.system);
+        });
+        let node = Node::start(&node::Options {
+            release: self.release,
+            within: self.namespace.fast(),
+            system_authorities: Some(&self.system),
+            registry: Registry::Own(""),
+        });
+        let folder = node.certs().join("_default");
+        fs::create_dir_all(&folder).unwrap();
+        // As the server too, or else containerd asks the registry itself for what the gateway has not. The server alone
+        // is not enough: Debian's containerd does not read a file without a host.
+        let url = serving.url();
+        let hosts = format!("server = {url:?}\n[host.{url:?}]\n  capabilities = [\"pull\", \"resolve\"]\n");
+        fs::write(folder.join("hosts.toml"), hosts).unwrap();
+        ((serving, place), node)
     }
 
     /// Whether it is the old containerd.
