@@ -1,7 +1,6 @@
 //! `registries explain`: every attempt that a node makes for an image, in order, with its causes.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use landfall_oci::Reference;
 use landfall_registries::containerd::{
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::configuration::Configured;
 use super::{given, reasons};
-use crate::args::{Consumer, Explain, Program};
+use crate::args::{Consumer, Explain};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Output;
@@ -30,9 +29,7 @@ pub(super) fn run(args: &Explain) -> Result<Exit, Failure> {
     if images.is_empty() {
         return Err(Failure::usage("name an image, or a list of images with -l"));
     }
-    if files.is_empty() {
-        files.push(usual(args.node.program)?);
-    }
+    given::or_own(&mut files, args.node.program)?;
     let configured = Configured::read(&files, args.format.format, &args.node)?;
     let wharfie = configured.wharfie();
     let told: Vec<Told> = images
@@ -57,23 +54,6 @@ pub(super) fn run(args: &Explain) -> Result<Exit, Failure> {
     Ok(match told.iter().any(is_dead) {
         true => Exit::Partial,
         false => Exit::Complete,
-    })
-}
-
-/// The node's own file.
-fn usual(program: Program) -> Result<PathBuf, Failure> {
-    let places: &[&str] = match program {
-        Program::K3s => &[
-            "/etc/rancher/k3s/registries.yaml",
-            "/etc/rancher/rke2/registries.yaml",
-        ],
-        Program::Rke2 => &["/etc/rancher/rke2/registries.yaml"],
-        Program::Containerd => &["/etc/containerd/config.toml"],
-    };
-    let found = places.iter().map(Path::new).find(|path| path.exists());
-    found.map(Path::to_owned).ok_or_else(|| {
-        let places = places.join(" or ");
-        Failure::usage(format!("there is no {places} here: name the configuration"))
     })
 }
 

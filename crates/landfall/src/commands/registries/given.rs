@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_oci::Reference;
 
+use crate::args::Program;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -37,4 +38,26 @@ pub(super) fn split(
     }
     named.extend(images.iter().map(|image| image.clone().with_default_tag()));
     Ok((files, named))
+}
+
+/// The node's own file, where none was named.
+pub(super) fn or_own(files: &mut Vec<PathBuf>, program: Program) -> Result<(), Failure> {
+    if !files.is_empty() {
+        return Ok(());
+    }
+    let places: &[&str] = match program {
+        Program::K3s => &[
+            "/etc/rancher/k3s/registries.yaml",
+            "/etc/rancher/rke2/registries.yaml",
+        ],
+        Program::Rke2 => &["/etc/rancher/rke2/registries.yaml"],
+        Program::Containerd => &["/etc/containerd/config.toml"],
+    };
+    let found = places.iter().map(PathBuf::from).find(|path| path.exists());
+    let none = || {
+        let places = places.join(" or ");
+        Failure::usage(format!("there is no {places} here: name a configuration file"))
+    };
+    files.push(found.ok_or_else(none)?);
+    Ok(())
 }

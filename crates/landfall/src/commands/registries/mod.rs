@@ -13,7 +13,10 @@ mod probe;
 mod reasons;
 mod render;
 mod rewrite;
+mod routed;
 mod veil;
+mod way;
+mod words;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,6 @@
 //! `registries probe`: every endpoint of a pull, asked for real.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use landfall_net::client::{Proxies, Timeouts};
@@ -23,13 +22,16 @@ use crate::{human, out};
 const STEPS: u32 = 12;
 
 pub(super) async fn run(args: Probe) -> Result<Exit, Failure> {
-    let (files, images) = given::split(&args.given, &args.image)?;
+    let (mut files, images) = given::split(&args.given, &args.image)?;
     if images.is_empty() {
         return Err(Failure::usage("name an image to ask for"));
     }
     let (format, node) = (args.format.format, args.node);
-    let configured =
-        tokio::task::spawn_blocking(move || Configured::read(&or_own(files)?, format, &node)).await;
+    let configured = tokio::task::spawn_blocking(move || {
+        given::or_own(&mut files, node.program)?;
+        Configured::read(&files, format, &node)
+    })
+    .await;
     let configured = configured.map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
     let options = options(Duration::from_secs(args.timeout));
     let mut told = Vec::new();
@@ -45,20 +47,6 @@ pub(super) async fn run(args: Probe) -> Result<Exit, Failure> {
         }
     }
     Ok(exit(&told))
-}
-
-/// The node's own file, where none was named.
-fn or_own(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
-    if !files.is_empty() {
-        return Ok(files);
-    }
-    let own = [
-        "/etc/rancher/rke2/registries.yaml",
-        "/etc/rancher/k3s/registries.yaml",
-    ];
-    let found = own.iter().map(PathBuf::from).find(|path| path.exists());
-    let none = || Failure::usage("name a configuration file: this machine has none of its own");
-    Ok(vec![found.ok_or_else(none)?])
 }
 
 fn options(each: Duration) -> ProbeOptions {
