@@ -64,6 +64,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Whoever held the store has waited for its last change.
         let _ = write(&mut self.file, "");
+        // Closing is not enough: a process that is being started at this moment holds the file, too, until it runs.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
