@@ -13,6 +13,7 @@ mod defaults;
 mod edit;
 mod endpoints;
 mod fatal;
+mod fields;
 mod keys;
 mod node;
 mod overlaps;
