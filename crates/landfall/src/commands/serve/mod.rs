@@ -12,6 +12,7 @@ mod upkeep;
 mod upstreams;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use landfall_net::server::{Manager, Security, Server};
 use landfall_server::{Access, Metrics, Registry, RegistryOptions, Wanted, serve, serve_status};
@@ -82,6 +83,7 @@ pub(crate) async fn run(args: Serve, logs: Logs) -> Result<Exit, Failure> {
         typed: args.settings,
         file: args.config,
         started_with: settings,
+        started_at: SystemTime::now(),
         access: control,
         workshop,
         logs,

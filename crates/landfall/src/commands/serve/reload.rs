@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use landfall_net::server::Manager;
 use landfall_server::AccessControl;
@@ -18,6 +19,8 @@ pub(super) struct Reload {
     pub(super) file: Option<PathBuf>,
     /// What the server was started with: what only a start takes up is compared with this.
     pub(super) started_with: Settings,
+    /// When that was: a file of upstreams that is younger waits for a start.
+    pub(super) started_at: SystemTime,
     pub(super) access: Option<Arc<AccessControl>>,
     pub(super) workshop: Option<Arc<Workshop>>,
     pub(super) logs: Logs,
@@ -59,7 +62,14 @@ impl Reload {
             workshop.store.set_immutable(new.immutable.clone());
             workshop.set_policy(policy);
         }
-        Ok(new.needs_restart(&self.started_with))
+        let mut late = new.needs_restart(&self.started_with);
+        if let Some(upstreams) = &new.upstreams
+            && let Ok(about) = tokio::fs::metadata(upstreams).await
+            && about.modified().is_ok_and(|changed| changed > self.started_at)
+        {
+            late.push(format!("what {} says", upstreams.display()));
+        }
+        Ok(late)
     }
 }
 
@@ -77,6 +87,7 @@ mod tests {
             typed: Settings::default(),
             file: Some(path.clone()),
             started_with: Settings::default().over_file(Some(&path)).unwrap(),
+            started_at: SystemTime::UNIX_EPOCH,
             access: None,
             workshop: None,
             logs: Logs::off(),
@@ -88,6 +99,17 @@ mod tests {
         }
         write("");
         assert!(reload.settings().await.unwrap().is_empty());
+        let upstreams = folder.path().join("registries.yaml");
+        std::fs::write(&upstreams, "mirrors: {}\n").unwrap();
+        write("upstreams = \"registries.yaml\"\n");
+        let late = reload.settings().await.unwrap();
+        assert_eq!(
+            late,
+            [
+                "upstreams".to_owned(),
+                format!("what {} says", upstreams.display())
+            ]
+        );
         write("listen = 1\n");
         reload.settings().await.unwrap_err();
     }
