@@ -43,9 +43,26 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if named && severity(context) == Severity::Note {
         return;
     }
-    for mirror in &file.mirrors {
-        if !told(found, &WRONG, mirror.span) {
+    // wharfie compiles the rules of the whole file for every image; here one mirror's are enough.
+    let mut rules: Vec<_> = file
+        .mirrors
+        .iter_mut()
+        .map(|mirror| std::mem::take(&mut mirror.rewrites))
+        .collect();
+    for (index, own) in rules.iter_mut().enumerate() {
+        let Some(mirror) = file.mirrors.get_mut(index) else {
+            continue;
+        };
+        std::mem::swap(&mut mirror.rewrites, own);
+        if let Some(mirror) = file
+            .mirrors
+            .get(index)
+            .filter(|mirror| !told(found, &WRONG, mirror.span))
+        {
             found.extend(different(context, &file, &node, mirror));
+        }
+        if let Some(mirror) = file.mirrors.get_mut(index) {
+            mirror.rewrites.clear();
         }
     }
 }
