@@ -6,10 +6,12 @@
 
 mod headers;
 mod images;
+mod nodes;
 mod server;
 
 pub use headers::{content_range, link, range, www_authenticate};
 pub use images::{list, manifest, reference, tar_index};
+pub use nodes::{go_regex, hosts, registries};
 pub use server::{authorization, path, rules};
 
 /// One target: bytes in, a panic where a promise is broken.
@@ -17,15 +19,18 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name. A new one is a function here, a line in this table, a file in `fuzz_targets/` with its `[[bin]]`,
 /// and a folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("authorization", authorization),
     ("content_range", content_range),
+    ("go_regex", go_regex),
+    ("hosts", hosts),
     ("link", link),
     ("list", list),
     ("manifest", manifest),
     ("path", path),
     ("range", range),
     ("reference", reference),
+    ("registries", registries),
     ("rules", rules),
     ("tar_index", tar_index),
     ("www_authenticate", www_authenticate),

@@ -1,3 +1,5 @@
+//! Changes that are told, and those that are none.
+
 use landfall_diag::SourceId;
 use landfall_oci::Reference;
 

@@ -25,7 +25,7 @@ mod tls;
 
 pub use catalogue::RULES;
 pub use node::{Content, Files, NoFiles, OnNode, Template};
-pub use secrets::redacted;
+pub use secrets::{redacted, url_passwords};
 
 use std::collections::HashSet;
 

@@ -38,19 +38,24 @@ pub fn redacted(text: &str, reading: &Reading) -> String {
         Some(root) => fields(root, 6, &mut |span| cover(span.range())),
         None => lines(text, &mut cover),
     }
-    for (at, _) in text.match_indices("://") {
+    url_passwords(text).into_iter().for_each(&mut cover);
+    // Stars for whole characters: still UTF-8.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Where passwords stand in URLs (`https://user:password@host`).
+#[must_use]
+pub fn url_passwords(text: &str) -> Vec<std::ops::Range<usize>> {
+    let password = |(at, _): (usize, &str)| {
         let rest = &text[at + 3..];
         let end = rest
             .find(|c: char| c.is_whitespace() || "/?#\"',".contains(c))
             .unwrap_or(rest.len());
-        if let Some(user) = rest[..end].rfind('@')
-            && let Some(colon) = rest[..user].find(':')
-        {
-            cover(at + 3 + colon + 1..at + 3 + user);
-        }
-    }
-    // Stars for whole characters: still UTF-8.
-    String::from_utf8_lossy(&bytes).into_owned()
+        let user = rest[..end].rfind('@')?;
+        let colon = rest[..user].find(':')?;
+        Some(at + 3 + colon + 1..at + 3 + user)
+    };
+    text.match_indices("://").filter_map(password).collect()
 }
 
 fn fields(node: &Node, depth: usize, cover: &mut dyn FnMut(Span)) {

@@ -2,6 +2,7 @@
 //! without them.
 
 use landfall_diag::Diagnostic;
+use landfall_registries::lint;
 
 /// The names of values that nobody may see.
 const FIELDS: [&str; 9] = [
@@ -31,17 +32,7 @@ pub(super) fn veiled(text: &str) -> String {
             }
         }
     }
-    for (at, _) in text.match_indices("://") {
-        let rest = &text[at + 3..];
-        let end = rest
-            .find(|c: char| c.is_whitespace() || "/?#\"',".contains(c))
-            .unwrap_or(rest.len());
-        if let Some(user) = rest[..end].rfind('@')
-            && let Some(colon) = rest[..user].find(':')
-        {
-            cover(at + 3 + colon + 1..at + 3 + user);
-        }
-    }
+    lint::url_passwords(text).into_iter().for_each(&mut cover);
     // Whole characters were covered: it is still UTF-8.
     String::from_utf8_lossy(&bytes).into_owned()
 }
