@@ -186,6 +186,8 @@ mod tests {
             client_ca: Some("p".into()),
             access_log: Some("p".into()),
             audit_log: Some("p".into()),
+            upstreams: Some("p".into()),
+            cache: Some("p".into()),
             ..Settings::default()
         };
         let mut keys: Vec<String> = table(&paths).keys().cloned().collect();
