@@ -242,7 +242,8 @@ class Nginx:
 
 def build_zot():
     """zot is a Go module that `go install` refuses (it has replace directives): built in a copy of its source."""
-    binary = PEERS / "zot"
+    # With the extension that fetches from upstreams.
+    binary = PEERS / "zot-sync"
     if os.access(binary, os.X_OK):
         return str(binary)
     say(f"building zot {ZOT} (some minutes, once)")
@@ -254,7 +255,7 @@ def build_zot():
     subprocess.run(["chmod", "-R", "u+w", str(source)], check=True)
     PEERS.mkdir(parents=True, exist_ok=True)
     # Without symbols, as its own Makefile builds releases.
-    build = ["go", "build", "-mod=mod", "-ldflags", "-s -w", "-tags", "containers_image_openpgp", "-o", str(binary), "./cmd/zot"]
+    build = ["go", "build", "-mod=mod", "-ldflags", "-s -w", "-tags", "sync,containers_image_openpgp", "-o", str(binary), "./cmd/zot"]
     subprocess.run(build, cwd=source, check=True, env={**os.environ, "GOFLAGS": "-modcacherw"})
     shutil.rmtree(source)
     return str(binary)

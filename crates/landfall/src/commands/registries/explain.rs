@@ -32,26 +32,25 @@ pub(super) fn run(args: &Explain) -> Result<Exit, Failure> {
     given::or_own(&mut files, args.node.program)?;
     let configured = Configured::read(&files, args.format.format, &args.node)?;
     let wharfie = configured.wharfie();
-    let told: Vec<Told> = images
-        .iter()
-        .map(|image| Told::new(image, &configured, wharfie.as_ref(), args.consumer))
-        .collect();
-    match args.output.output {
-        Output::Text => {
-            let text: Vec<String> = told.iter().map(|told| told.text(&configured)).collect();
-            out::result(&text.join("\n"));
-        }
-        Output::Json => {
-            let all: Vec<Value> = told.iter().map(|told| told.json(&configured)).collect();
-            out::result(&format!("{:#}\n", json!({ "images": all })));
-        }
-    }
-    let is_dead = |told: &Told| {
-        told.explanation
+    let mut is_dead = false;
+    // One image after the other: a list of a thousand is not held as a tree.
+    let mut texts = Vec::with_capacity(images.len());
+    for image in &images {
+        let told = Told::new(image, &configured, wharfie.as_ref(), args.consumer);
+        is_dead |= told
+            .explanation
             .as_ref()
-            .is_some_and(|it| it.pull_error.is_some())
-    };
-    Ok(match told.iter().any(is_dead) {
+            .is_some_and(|it| it.pull_error.is_some());
+        texts.push(match args.output.output {
+            Output::Text => told.text(&configured),
+            Output::Json => told.json(&configured).to_string(),
+        });
+    }
+    match args.output.output {
+        Output::Text => out::result(&texts.join("\n")),
+        Output::Json => out::result(&format!("{{\"images\":[\n{}\n]}}\n", texts.join(",\n"))),
+    }
+    Ok(match is_dead {
         true => Exit::Partial,
         false => Exit::Complete,
     })
