@@ -165,21 +165,13 @@ fn endpoint(setup: &Setup, text: &str, span: Option<Span>, rules: &Arc<Rules>) -
 fn tls_use(tls: &YamlTls, files: &Files) -> Result<TlsUse, String> {
     let text = |field: &Option<Spanned<String>>| field.as_ref().map_or("", |text| &text.value).to_owned();
     let (cert, key, ca) = (text(&tls.cert_file), text(&tls.key_file), text(&tls.ca_file));
-    let lonely = |what: &str, path: &str, other: &str| {
-        let path = quote(path);
-        Err(format!(
-            "{what} file {path} was specified, but no corresponding {other} file was specified"
-        ))
-    };
-    match (cert.is_empty(), key.is_empty()) {
-        (false, true) => return lonely("cert", &cert, "key"),
-        (true, false) => return lonely("key", &key, "cert"),
-        (true, true) => {}
-        (false, false) => {
-            if let Some(words) = files::key_pair(files, &cert, &key) {
-                return Err(format!("failed to load cert file: {words}"));
-            }
-        }
+    if let Some(words) = tls.lonely() {
+        return Err(words);
+    }
+    if !cert.is_empty()
+        && let Some(words) = files::key_pair(files, &cert, &key)
+    {
+        return Err(format!("failed to load cert file: {words}"));
     }
     if !ca.is_empty()
         && let Some(words) = files::unread(files, &ca)

@@ -2,6 +2,7 @@
 
 use landfall_diag::{Span, Spanned};
 
+use crate::go::quote::quote;
 use crate::{Auth, Rewrite};
 
 /// A whole file, as its consumers decode it: of duplicate keys only the last is here.
@@ -61,4 +62,22 @@ pub struct YamlTls {
     pub key_file: Option<Spanned<String>>,
     /// `insecure_skip_verify`.
     pub insecure_skip_verify: Option<Spanned<bool>>,
+}
+
+impl YamlTls {
+    /// What go-containerregistry and containerd 1.x say of a certificate without its key, or a key without its
+    /// certificate.
+    pub(crate) fn lonely(&self) -> Option<String> {
+        let text = |field: &Option<Spanned<String>>| field.as_ref().map_or("", |text| &text.value).to_owned();
+        let (cert, key) = (text(&self.cert_file), text(&self.key_file));
+        let (what, path, other) = match (cert.is_empty(), key.is_empty()) {
+            (false, true) => ("cert", cert, "key"),
+            (true, false) => ("key", key, "cert"),
+            _ => return None,
+        };
+        let path = quote(&path);
+        Some(format!(
+            "{what} file {path} was specified, but no corresponding {other} file was specified"
+        ))
+    }
 }

@@ -4,7 +4,6 @@ use landfall_diag::{Span, Spanned};
 
 use super::image::HUB;
 use crate::go::base64;
-use crate::go::quote::quote;
 use crate::registries_yaml::{ConfigEntry, RegistriesYaml, YamlTls};
 use crate::{Auth, Presented, TlsUse};
 
@@ -88,16 +87,8 @@ pub(super) fn tls(config: Option<&ConfigEntry>) -> Result<(TlsUse, Option<Span>)
     let tls: &YamlTls = &section.value;
     let text = |field: &Option<Spanned<String>>| field.as_ref().map_or("", |text| &text.value).to_owned();
     let (ca, cert, key) = (text(&tls.ca_file), text(&tls.cert_file), text(&tls.key_file));
-    let lonely = |what: &str, path: &str, other: &str| {
-        let path = quote(path);
-        Err(format!(
-            "{what} file {path} was specified, but no corresponding {other} file was specified"
-        ))
-    };
-    match (cert.is_empty(), key.is_empty()) {
-        (false, true) => return lonely("cert", &cert, "key"),
-        (true, false) => return lonely("key", &key, "cert"),
-        _ => {}
+    if let Some(words) = tls.lonely() {
+        return Err(words);
     }
     let used = TlsUse {
         ca: Some(ca).filter(|ca| !ca.is_empty()).into_iter().collect(),

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_registries::containerd::{Beyond, Name, Reach, To, Why, exits};
 use landfall_registries::k3s;
-use landfall_registries::registries_yaml::RegistriesYaml;
 use serde_json::{Value, json};
 
 use super::configuration::{Configuration, Configured};
@@ -90,8 +89,8 @@ impl Proof {
         for reach in exits(configured.containerd()) {
             proof.take(&reach, configured, &allow);
         }
-        if let Configuration::Rancher { file, node } = &configured.configuration {
-            proof.others = by_wharfie(file, node.options());
+        if let Configuration::Rancher { node, .. } = &configured.configuration {
+            proof.others = by_wharfie(node.options());
         }
         proof
     }
@@ -256,8 +255,7 @@ fn leak(why: Why, name: &Name, configured: &Configured) -> Option<String> {
 }
 
 /// wharfie knows no flag, and always ends with the registry itself.
-fn by_wharfie(file: &RegistriesYaml, options: &k3s::Options) -> Vec<String> {
-    let _ = file;
+fn by_wharfie(options: &k3s::Options) -> Vec<String> {
     let images = match options.program {
         k3s::Program::Rke2 => "RKE2's runtime image at a start, Rancher's installer images",
         k3s::Program::K3s => "Rancher's installer images, where Rancher manages the node",
