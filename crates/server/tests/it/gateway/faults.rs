@@ -241,19 +241,32 @@ async fn who_does_not_answer_is_left_alone_and_nothing_is_begun_with_it() {
     let upstream = FakeRegistry::with(&workload);
     let front = Front::new(quay(&[&upstream]), forgetful()).await;
     upstream.rule(Rule::always(Fault::status(502, "UNKNOWN")));
+    let begun = tokio::time::Instant::now();
     for _ in 0..3 {
         front.blob("org/app", &layer.digest).await.expect(502);
     }
     upstream.clear_requests();
+    let mut tried = 0;
     for _ in 0..20 {
-        let closed = front.blob("org/app", &layer.digest).await;
-        closed.expect(503);
-        assert!(!closed.header("retry-after").is_empty());
+        let answer = front.blob("org/app", &layer.digest).await;
+        // On a slow machine the pause may end within these: one request is let through then, to see.
+        if answer.status == 502 {
+            tried += 1;
+            continue;
+        }
+        answer.expect(503);
+        assert!(!answer.header("retry-after").is_empty());
     }
-    assert!(upstream.requests().is_empty());
+    assert!(
+        tried <= begun.elapsed().as_secs(),
+        "no more often than each second"
+    );
+    if tried == 0 {
+        assert!(upstream.requests().is_empty());
+    }
     // It comes back, and is found out.
     upstream.clear_rules();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while front.blob("org/app", &layer.digest).await.status != 200 {
         assert!(tokio::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(50)).await;
