@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::PrettyFormatter;
 
 use super::intake::{Form, Held, Intake};
+use super::pieces::no_two_of_one_name;
 use super::spool::Stored;
 use crate::catalog::BundleImage;
 use crate::reader::{Place, Refused};
@@ -81,7 +82,7 @@ pub(super) fn bundle(mut intake: Intake<'_>) -> Result<Bundle, BundleError> {
         let names = image.repo_tags.as_deref().unwrap_or_default();
         made.add(names, &image.config, root)?;
     }
-    Ok(made.finish(intake))
+    made.finish(intake)
 }
 
 /// The images of `manifest.json`.
@@ -279,15 +280,16 @@ impl Made {
         Ok(())
     }
 
-    pub(super) fn finish(self, intake: Intake<'_>) -> Bundle {
+    pub(super) fn finish(self, intake: Intake<'_>) -> Result<Bundle, BundleError> {
         let path = intake.path;
+        no_two_of_one_name(path, &self.images)?;
         let (file, spool) = intake.spool.into_file();
         let place = Place::File {
             file,
             path: spool,
             blobs: self.blobs,
         };
-        Bundle::of_parts(path, place, self.images, self.refused)
+        Ok(Bundle::of_parts(path, place, self.images, self.refused))
     }
 }
 

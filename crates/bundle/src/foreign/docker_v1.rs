@@ -42,7 +42,7 @@ pub(super) fn bundle(mut intake: Intake<'_>) -> Result<Bundle, BundleError> {
             made.add(&[name], id, root)?;
         }
     }
-    Ok(made.finish(intake))
+    made.finish(intake)
 }
 
 fn image(made: &mut Made, intake: &mut Intake<'_>, top: &str) -> Result<Descriptor, Fault> {

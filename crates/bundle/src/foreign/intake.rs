@@ -12,6 +12,7 @@ use landfall_hash::Hasher;
 use landfall_oci::{Algorithm, Digest, MAX_MANIFEST_BYTES, tar};
 
 use super::Workshop;
+use super::input::Plain;
 use super::spool::{Spool, Stored};
 use super::stream::{Content, Entries, Entry, What};
 use crate::reader::MAX_DOCUMENT;
@@ -74,7 +75,7 @@ pub(super) struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// Takes everything in.
     pub(super) fn of(
-        input: impl Read + Send,
+        input: Plain,
         path: &'a Path,
         workshop: &'a Workshop,
         spool: Spool,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use landfall_oci::tar::{self, Kind};
 
+use super::input::{Plain, ends};
 use crate::{BundleError, walk};
 
 /// The longest pax record or GNU long name that is read, in bytes.
@@ -32,7 +33,7 @@ pub(super) enum What {
 
 /// See the module.
 pub(super) struct Entries<'a> {
-    input: Box<dyn Read + Send + 'a>,
+    input: Plain,
     path: &'a Path,
     /// Bytes taken from the input.
     position: u64,
@@ -51,9 +52,9 @@ struct Pending {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(input: impl Read + Send + 'a, path: &'a Path) -> Self {
+    pub(super) fn new(input: Plain, path: &'a Path) -> Self {
         Self {
-            input: Box::new(input),
+            input,
             path,
             position: 0,
             left: (0, 0),
@@ -162,12 +163,10 @@ impl<'a> Entries<'a> {
 
     /// Passes over what is left of the present entry.
     fn skip(&mut self) -> Result<(), BundleError> {
-        let copied = io::copy(&mut self.content(), &mut io::sink());
-        copied.map_err(|error| self.failed(error))?;
-        let mut padding = [0; tar::BLOCK as usize];
-        let len = usize::try_from(self.left.1).unwrap_or(0);
-        self.left.1 = 0;
-        self.fill(&mut padding[..len])
+        let len = self.left.0 + self.left.1;
+        self.left = (0, 0);
+        self.position += len;
+        self.input.pass(len).map_err(|error| self.failed(error))
     }
 
     fn block(&mut self) -> Result<[u8; tar::BLOCK as usize], BundleError> {
@@ -177,8 +176,17 @@ impl<'a> Entries<'a> {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), BundleError> {
-        self.input.read_exact(buffer).map_err(|error| self.failed(error))?;
-        self.position += buffer.len() as u64;
+        let mut at = 0;
+        while at < buffer.len() {
+            match self.input.read(&mut buffer[at..]) {
+                Ok(0) if self.position == 0 => return Err(self.not_an_archive()),
+                Ok(0) => return Err(self.failed(ends())),
+                Ok(len) => at += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        self.position += at as u64;
         Ok(())
     }
 
@@ -245,7 +253,7 @@ impl Read for Content<'_, '_> {
         }
         let len = entries.input.read(&mut buffer[..wish])?;
         if len == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends here"));
+            return Err(ends());
         }
         entries.left.0 -= len as u64;
         entries.position += len as u64;
