@@ -1,5 +1,6 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod archives;
 mod registries;
 mod upkeep;
 
@@ -10,6 +11,9 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::archives::{
+    ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
+};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
@@ -65,6 +69,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     List(List),
     Verify(Verify),
+    Convert(Box<Convert>),
+    Export(Box<Export>),
     Images(Images),
     Registries(Registries),
     Demo(Demo),
@@ -124,6 +130,8 @@ pub(crate) struct Load {
     /// Only the images of this list.
     #[arg(long = "list", short = 'l', value_name = "LIST")]
     pub(crate) list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -241,6 +249,8 @@ pub(crate) struct Push {
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
     #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -253,6 +263,11 @@ pub(crate) struct Inspect {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    /// Unpack a docker-archive to tell the digests that its images will have, too.
+    #[arg(long)]
+    pub(crate) digests: bool,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -264,6 +279,8 @@ pub(crate) struct List {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -277,6 +294,8 @@ pub(crate) struct Verify {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }

@@ -1,7 +1,9 @@
 //! One file per command: from what was typed to what is done.
 
+mod convert;
 mod copy;
 mod demo;
+mod export;
 mod images;
 mod inspect;
 mod list;
@@ -41,8 +43,10 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Tags(args) => upkeep::tags(args, context).await,
         Command::Pull(args) => pull::run(args, context).await,
         Command::Push(args) => push::run(args, context).await,
-        Command::Inspect(args) => blocking(move || inspect::run(&args)).await,
-        Command::List(args) => blocking(move || list::run(&args)).await,
+        Command::Inspect(args) => blocking(move || inspect::run(&args, context)).await,
+        Command::List(args) => blocking(move || list::run(&args, context)).await,
+        Command::Convert(args) => convert::run(*args, context).await,
+        Command::Export(args) => export::run(*args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Images(args) => blocking(move || images::run(args)).await,
         Command::Registries(args) => registries::run(args).await,
