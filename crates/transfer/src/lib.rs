@@ -23,6 +23,7 @@ mod resolve;
 mod save;
 mod supply;
 mod tree;
+pub mod windows;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
 pub use convert::{ConvertOptions, convert};
@@ -37,3 +38,4 @@ pub use resolve::{ResolveOptions, resolve};
 pub use save::{SaveOptions, save};
 pub use supply::{Asked, Refusal, Route, Routes, Sought, Way};
 pub use tree::{Blob, Content, Tree};
+pub use windows::WindowsOptions;
