@@ -59,7 +59,6 @@ pub const COMPONENTS: [Component; 41] = [
 ];
 
 /// The place of a component in [`COMPONENTS`], by its name in cluster.yml.
-#[must_use]
-pub fn position(yaml: &str) -> Option<usize> {
+pub(super) fn position(yaml: &str) -> Option<usize> {
     COMPONENTS.iter().position(|component| component.yaml == yaml)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_diag::yaml::{Decoded, Decoder, Kind, Node, YamlError};
+use landfall_diag::yaml::{Decoded, Decoder, Node, YamlError};
 use landfall_diag::{Diagnostic, Severity, Span, Spanned, nearest};
 use landfall_registries::runtimes::rke::{PrivateRegistry, private_registries};
 
@@ -276,9 +276,4 @@ fn has_windows_label(labels: Option<&Value>) -> bool {
     ["kubernetes.io/os", "beta.kubernetes.io/os"]
         .iter()
         .any(|label| labels.get(*label).is_some_and(|os| os.value == "windows"))
-}
-
-/// Whether a file holds something else than a mapping.
-pub(super) fn is_no_mapping(root: &Node) -> bool {
-    !matches!(root.kind, Kind::Mapping(_) | Kind::EndlessMapping)
 }

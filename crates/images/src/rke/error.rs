@@ -11,18 +11,13 @@ pub enum RkeError {
         /// What is wrong.
         what: String,
     },
-    /// A `data.json` that is none.
+    /// A `data.json` that is none, or lacks RKE's part.
     #[error(
-        "this is no data.json of RKE: {0}; a release's is at data/data.json of its kontainer-driver-metadata"
+        "this is no data.json of RKE: {what}; a release's is data/data.json of its kontainer-driver-metadata"
     )]
-    Kdm(#[from] serde_json::Error),
-    /// A `data.json` without RKE's part.
-    #[error("the data.json names no version of Kubernetes for RKE {rke}{}", more(.what))]
-    Empty {
-        /// The release.
-        rke: String,
-        /// What is missing.
-        what: &'static str,
+    Kdm {
+        /// What is wrong.
+        what: String,
     },
     /// A version that the release does not have.
     #[error("RKE {rke} does not know Kubernetes {version}; {advice}")]
@@ -42,9 +37,14 @@ pub enum RkeError {
     },
 }
 
-fn more(what: &str) -> String {
-    match what {
-        "" => String::new(),
-        what => format!(" ({what})"),
+impl From<serde_json::Error> for RkeError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::kdm(error.to_string())
+    }
+}
+
+impl RkeError {
+    pub(super) fn kdm(what: impl Into<String>) -> Self {
+        Self::Kdm { what: what.into() }
     }
 }

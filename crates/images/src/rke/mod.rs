@@ -9,14 +9,18 @@ mod credentials;
 mod decode;
 mod error;
 mod etcd;
+mod listing;
 mod resolve;
 mod schema;
 mod table;
+mod validate;
 mod version;
 
 pub use cluster::{Cluster, Reading};
 pub use component::{COMPONENTS, Component};
 pub use credentials::{EcrKeys, Pull};
 pub use error::RkeError;
+pub use listing::{Ask, Block, heading};
 pub use resolve::{Invalid, Resolved};
 pub use table::{Choice, Found, Images, Release, Table};
+pub use validate::{About, Refusal};

@@ -141,20 +141,20 @@ impl<'t> Resolved<'t> {
     }
 
     fn ingress_needs(&self, cluster: &Cluster) -> Vec<&'static str> {
-        let asked = cluster
-            .fields
-            .fields("ingress")
-            .and_then(|ingress| ingress.truth("default_backend"));
-        let semver = self.version.strip_prefix('v').and_then(Semver::parse);
-        let is_new = semver.is_some_and(|version| version.is_at_least(1, 21));
-        let table = self.release.table();
-        let mut needs = table.needs("ingress", &self.version).to_vec();
-        match asked.unwrap_or(!is_new) {
-            true if is_new => needs.push("ingress_backend"),
-            true => needs = table.needs("ingress:default_backend", &self.version).to_vec(),
-            false => needs.retain(|component| *component != "ingress_backend"),
+        let ingress = cluster.fields.fields("ingress");
+        let needs = |choice| self.release.table().needs(choice, &self.version).to_vec();
+        match ingress.and_then(|ingress| ingress.truth("default_backend")) {
+            None => needs("ingress"),
+            Some(true) => needs("ingress:default_backend"),
+            Some(false) => {
+                let mut needs = needs("ingress");
+                // Manifests from before the webhook have the backend whatever is asked for.
+                if needs.contains(&"ingress_webhook") {
+                    needs.retain(|component| *component != "ingress_backend");
+                }
+                needs
+            }
         }
-        needs
     }
 
     /// The image of a component as RKE has it; empty where there is none.

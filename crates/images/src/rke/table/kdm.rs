@@ -73,10 +73,7 @@ pub(super) fn table(text: &[u8], like: &Table) -> Result<Table, RkeError> {
             let image = images.get(component.json).and_then(serde_json::Value::as_str);
             *place = interner
                 .number(image.unwrap_or_default())
-                .ok_or(RkeError::Empty {
-                    rke: String::new(),
-                    what: "it names too many images",
-                })?;
+                .ok_or_else(|| RkeError::kdm("it names too many images"))?;
         }
         versions.push(Entry {
             numbers: numbers(&version),
@@ -87,10 +84,7 @@ pub(super) fn table(text: &[u8], like: &Table) -> Result<Table, RkeError> {
     }
     versions.sort_by(|one, other| one.numbers.cmp(&other.numbers));
     if versions.is_empty() {
-        return Err(RkeError::Empty {
-            rke: String::new(),
-            what: "K8sVersionRKESystemImages is missing or empty",
-        });
+        return Err(RkeError::kdm("K8sVersionRKESystemImages is missing or empty"));
     }
     let copy = |need: &Need| Need {
         since: need.since.clone(),

@@ -95,10 +95,7 @@ impl Table {
             current.push(version);
         }
         if default.is_empty() {
-            return Err(RkeError::Empty {
-                rke: name,
-                what: "RKEDefaultK8sVersions has no default",
-            });
+            return Err(RkeError::kdm("RKEDefaultK8sVersions has no default"));
         }
         Ok(Release {
             table: self,
