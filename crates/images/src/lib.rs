@@ -3,6 +3,7 @@
 
 pub mod gathered;
 mod list;
+pub mod manifests;
 mod mapping;
 
 pub use list::{Entry, List, Note, NoteKind};
