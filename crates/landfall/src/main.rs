@@ -15,6 +15,7 @@ mod out;
 mod own_files;
 mod progress;
 mod summary;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The crate through its public face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chain;
 mod any;
 mod decode;
 mod fixes;

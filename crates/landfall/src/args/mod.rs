@@ -1,5 +1,6 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod images;
 mod registries;
 mod upkeep;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::images::{Compile, Images, ImagesCommand, Lint, ListFormat, ListOutput};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
@@ -277,32 +279,6 @@ pub(crate) struct Verify {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
-    #[command(flatten)]
-    pub(crate) output: OutputArg,
-}
-
-/// Image lists.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  landfall images lint rancher-images.txt")]
-pub(crate) struct Images {
-    #[command(subcommand)]
-    pub(crate) command: ImagesCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImagesCommand {
-    Lint(Lint),
-}
-
-/// Read a list and say what is odd about it.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  landfall images lint rancher-images.txt\n  landfall images lint images.txt --output json"
-)]
-pub(crate) struct Lint {
-    /// The list (`-` for standard input).
-    #[arg(value_name = "LIST")]
-    pub(crate) list: PathBuf,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }

@@ -1,0 +1,19 @@
+//! `images`: which images there are to carry, and what is wrong with a list of them.
+
+mod compile;
+mod file;
+mod lint;
+mod output;
+
+pub(crate) use self::output::tell;
+use super::blocking;
+use crate::args::{Images, ImagesCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub(crate) async fn run(args: Images) -> Result<Exit, Failure> {
+    match args.command {
+        ImagesCommand::Compile(args) => compile::run(args).await,
+        ImagesCommand::Lint(args) => blocking(move || lint::run(&args)).await,
+    }
+}
