@@ -6,6 +6,7 @@ mod connect;
 mod control;
 mod exit;
 mod failure;
+mod fetch;
 mod human;
 mod lists;
 mod logs;
