@@ -1,4 +1,5 @@
 //! Anchors that nest in one another by way of aliases.
+
 use landfall_diag::{SourceId, yaml};
 
 #[test]
@@ -8,5 +9,10 @@ fn aliases_do_not_nest_deeper_than_a_text_may() {
     for level in 1..400 {
         chain += &format!("a{level}: &a{level} {}\n", deep(&format!("*a{}", level - 1)));
     }
-    let _ = yaml::parse(SourceId(0), &chain).map(|_| ()).map_err(|error| println!("{error}"));
+    let error = yaml::parse(SourceId(0), &chain).unwrap_err();
+    assert_eq!(error.message, "yaml: nested too deeply");
+    assert!(chain[error.span.range()].starts_with("*a"));
+    // Next to one another they may stand as often as one likes.
+    let wide = format!("a: &a {}\nb: [{}]\n", deep("x"), vec!["*a"; 500].join(", "));
+    assert!(yaml::parse(SourceId(0), &wide).is_ok());
 }

@@ -1,8 +1,8 @@
 //! The crate through its public face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod chain;
 mod any;
+mod chain;
 mod decode;
 mod fixes;
 mod properties;

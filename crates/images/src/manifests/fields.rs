@@ -12,6 +12,11 @@ use super::parts::Parts;
 use super::tree::{Tree, Value};
 use super::walk::Walk;
 
+/// The tag for an image at a path, and where that tag is from.
+pub(crate) type TagAt<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+/// What a templated text comes to.
+pub(crate) type Expand<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What fields that are not written come from.
 #[derive(Clone, Default)]
 pub(crate) struct Defaults<'a> {
@@ -26,9 +31,9 @@ pub(crate) struct Defaults<'a> {
     /// Istio's `tag` beside its `hub`.
     pub(crate) hub_tag: Option<String>,
     /// The tag where none is written, for an image at this path: the tag, and where it is from.
-    pub(crate) tag: Option<&'a dyn Fn(&str) -> Option<(String, String)>>,
+    pub(crate) tag: Option<&'a TagAt<'a>>,
     /// What a templated text comes to.
-    pub(crate) expand: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub(crate) expand: Option<&'a Expand<'a>>,
     /// The switch that turns off what is walked through.
     pub(crate) off: Option<String>,
 }

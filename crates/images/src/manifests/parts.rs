@@ -196,11 +196,13 @@ impl Parts {
                 true => digest,
                 false => format!("sha256:{digest}"),
             });
-        if tag.is_none() && digest.is_none() && !is_whole(&name) {
-            if let Some((default, origin)) = defaults.tag.and_then(|tag| tag(path)) {
-                (tag, guess) = (Some(default), true);
-                notes.push(format!("tag: {origin}"));
-            }
+        if tag.is_none()
+            && digest.is_none()
+            && !is_whole(&name)
+            && let Some((default, origin)) = defaults.tag.and_then(|tag| tag(path))
+        {
+            (tag, guess) = (Some(default), true);
+            notes.push(format!("tag: {origin}"));
         }
         if let Some(tag) = tag.filter(|_| !is_whole(&name)) {
             name = format!("{name}:{tag}");

@@ -2,6 +2,7 @@
 //! folder of lists stands beside the project.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod chart;
 mod manifests;
 
 use std::path::PathBuf;

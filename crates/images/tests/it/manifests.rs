@@ -192,7 +192,7 @@ fn arguments_and_environment() {
             "    args: [--prometheus-config-reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.77.1]",
             &["quay.io/prometheus-operator/prometheus-config-reloader:v0.77.1 ?"],
         ),
-        ("    args: [--images=\"a/b:1,c/d:2\"]", &["a/b:1", "c/d:2"]),
+        ("    args: ['--images=\"a/b:1,c/d:2\"']", &["a/b:1", "c/d:2"]),
         (
             "    command: [sh, -c, 'exec op --agent-image=a/b:1 --image-pull-policy=Always']",
             &["a/b:1 ?"],
