@@ -4,6 +4,7 @@
 pub mod gathered;
 mod list;
 mod mapping;
+pub mod release;
 
 pub use list::{Entry, List, Note, NoteKind};
 pub use mapping::{Destination, MapError, Mapping, Placement, Rule, place_all};
