@@ -6,6 +6,7 @@ pub mod gathered;
 mod list;
 pub mod manifests;
 mod mapping;
+pub mod release;
 
 pub use list::{Entry, List, Note, NoteKind};
 pub use mapping::{Destination, MapError, Mapping, Placement, Rule, place_all};
