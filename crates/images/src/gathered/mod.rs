@@ -99,11 +99,11 @@ impl Gathered {
     }
 
     /// Adds the images of a list that lies at `place` (a file's name), each with its line, and what was odd about it.
-    pub fn add_list(&mut self, list: &List, source: &str, place: &str) {
+    pub fn add_list(&mut self, list: &List, source: &str, part: &str, place: &str) {
         for entry in &list.entries {
             let why = Why {
                 source: source.to_owned(),
-                part: String::new(),
+                part: part.to_owned(),
                 place: Some(format!("{place}:{}", entry.line)),
                 guess: false,
             };
@@ -252,7 +252,12 @@ mod tests {
     #[test]
     fn a_list_brings_its_lines_and_notes() {
         let mut all = Gathered::default();
-        all.add_list(&List::parse("a:1\n b:2\nnot an image\n"), "list x.txt", "x.txt");
+        all.add_list(
+            &List::parse("a:1\n b:2\nnot an image\n"),
+            "list x.txt",
+            "",
+            "x.txt",
+        );
         assert_eq!(texts(&all), ["a:1", "b:2"]);
         let places: Vec<_> = all
             .remarks

@@ -78,7 +78,7 @@ mod tests {
             "rancher/mirrored-coredns-coredns:1.9.4\nrancher/mirrored-coredns-coredns:1.9.1\nquay.io/a/nginx:1\nbusybox\n",
         );
         let mut gathered = Gathered::default();
-        gathered.add_list(&list, "list", "x.txt");
+        gathered.add_list(&list, "list", "", "x.txt");
         gathered
     }
 

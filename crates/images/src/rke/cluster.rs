@@ -4,7 +4,7 @@ use landfall_diag::yaml::{self, Decoder};
 use landfall_diag::{Diagnostic, Severity, SourceId, Span, Spanned};
 use landfall_registries::runtimes::rke::PrivateRegistry;
 
-use super::decode::{self, Fields, Notes};
+use super::decode::{self, Fields, Notes, Value};
 
 /// A cluster.yml.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,19 @@ impl Cluster {
         Reading {
             cluster,
             diagnostics: notes.diagnostics,
+        }
+    }
+
+    /// A cluster that says nothing but its version.
+    #[must_use]
+    pub fn of_version(version: &str) -> Self {
+        let mut fields = Fields::default();
+        let nowhere = Span::new(SourceId(0), 0..0);
+        let version = Value::Text(Spanned::new(version.to_owned(), nowhere));
+        fields.all.insert("kubernetes_version", version);
+        Self {
+            fields,
+            windows: None,
         }
     }
 

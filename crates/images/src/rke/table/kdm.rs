@@ -39,6 +39,18 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    /// The newest release that the file names.
+    pub(super) fn newest(&self) -> &str {
+        let defaults = self.defaults.keys().filter(|release| *release != "default");
+        let least = self.infos.values().map(|info| &info.min);
+        let named = defaults
+            .chain(least)
+            .filter(|release| numbers(release).len() >= 3);
+        named
+            .max_by(|one, other| compare_releases(one, other))
+            .map_or("v1.6.3", String::as_str)
+    }
+
     /// The default version of a release; empty when the file names none.
     pub(super) fn default(&self, rke: &str) -> &str {
         let bare = rke.strip_prefix('v').unwrap_or(rke);

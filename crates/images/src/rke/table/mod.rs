@@ -128,11 +128,35 @@ impl Table {
         self.releases.iter().map(|known| &*known.name)
     }
 
-    /// The newest release, leaving out states between releases.
+    /// The newest release, leaving out states between releases. Of a `data.json`, the newest that it speaks of.
     #[must_use]
     pub fn newest_release(&self) -> &str {
+        if let Some(rules) = &self.rules {
+            return rules.newest();
+        }
         let mut finals = self.releases.iter().rev().filter(|known| is_final(&known.name));
         finals.next().map_or("", |known| &known.name)
+    }
+
+    /// The release to take where nobody names one: the newest, or the newest that knows this version.
+    ///
+    /// # Errors
+    /// As [`Self::release`]; only for a table without any.
+    pub fn release_for(&self, version: Option<&str>) -> Result<Release<'_>, RkeError> {
+        let newest = self.release(self.newest_release())?;
+        let Some(version) = version else {
+            return Ok(newest);
+        };
+        let others = self.releases.iter().rev();
+        let (finals, states): (Vec<_>, Vec<_>) = others.partition(|known| is_final(&known.name));
+        let all = finals.into_iter().chain(states);
+        let mut knowing = all
+            .filter_map(|known| self.release(&known.name).ok())
+            .filter(|release| release.has(version));
+        Ok(match newest.has(version) {
+            true => newest,
+            false => knowing.next().unwrap_or(newest),
+        })
     }
 
     /// The images of a version in the newest release that has it.

@@ -37,6 +37,6 @@ fn from_json(bytes: &[u8], source: &str, shown: &str) -> Result<Gathered, Failur
 
 fn from_list(list: &List, source: &str, shown: &str) -> Gathered {
     let mut gathered = Gathered::default();
-    gathered.add_list(list, source, shown);
+    gathered.add_list(list, source, "", shown);
     gathered
 }
