@@ -6,6 +6,7 @@
 
 mod compare;
 mod expression;
+pub mod index;
 mod load;
 mod merge;
 mod scan;

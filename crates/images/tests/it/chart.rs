@@ -167,11 +167,11 @@ fn shapes() {
     );
     assert_eq!(
         why("rancher/wins:v0.4"),
-        "chart shapes 1.2.3+up4.5.6 | values windows (os: windows,linux) | values.yaml:13"
+        "chart shapes 1.2.3+up4.5.6 | values windows (os: windows,linux) | values.yaml:16"
     );
     assert_eq!(
         why("org/waiter:1"),
-        "chart shapes 1.2.3+up4.5.6 | --waiter-image | templates/all.yaml:21"
+        "chart shapes 1.2.3+up4.5.6 | --waiter-image | templates/all.yaml:20"
     );
     assert!(
         why("org/inner:2.0").contains("second.image"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::OutputArg;
+use super::{ChartArgs, ManifestsArgs, OutputArg};
 
 /// Which images: lists from any source, put together, explained, checked.
 #[derive(Debug, Args)]
@@ -16,8 +16,10 @@ pub(crate) struct Images {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImagesCommand {
+    Chart(Box<ChartArgs>),
     Compile(Compile),
     Lint(Lint),
+    Manifests(ManifestsArgs),
 }
 
 /// One list from any mix of sources, sorted, each image once, with everyone who wants it.

@@ -2,6 +2,7 @@
 
 mod images;
 mod registries;
+mod scan;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
+pub(crate) use self::scan::{ChartArgs, ChartGiven, ManifestsArgs};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
 use crate::exit;

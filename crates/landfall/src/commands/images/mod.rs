@@ -1,8 +1,10 @@
 //! `images`: which images there are to carry, and what is wrong with a list of them.
 
+mod chart;
 mod compile;
 mod file;
 mod lint;
+mod manifests;
 mod output;
 
 pub(crate) use self::output::tell;
@@ -13,7 +15,9 @@ use crate::failure::Failure;
 
 pub(crate) async fn run(args: Images) -> Result<Exit, Failure> {
     match args.command {
+        ImagesCommand::Chart(args) => chart::run(*args).await,
         ImagesCommand::Compile(args) => compile::run(args).await,
         ImagesCommand::Lint(args) => blocking(move || lint::run(&args)).await,
+        ImagesCommand::Manifests(args) => blocking(move || manifests::run(&args)).await,
     }
 }
