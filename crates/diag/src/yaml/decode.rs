@@ -104,7 +104,10 @@ impl Decoder {
             Ok(match resolved(node)? {
                 Resolved::Null => Decoded::Null,
                 Resolved::Int(value) => Decoded::Value(value),
-                #[expect(clippy::cast_possible_truncation, reason = "so does Go, and only within these bounds")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "so does Go, and only within these bounds"
+                )]
                 Resolved::Float(value) if value.abs() < 9.2e18 => Decoded::Value(value as i64),
                 _ => this.refuse(node, "int")?,
             })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Rke;
 use super::{ChartArgs, ManifestsArgs, OutputArg};
 
 /// Which images: lists from any source, put together, explained, checked.
@@ -20,6 +21,7 @@ pub(crate) enum ImagesCommand {
     Compile(Compile),
     Lint(Lint),
     Manifests(ManifestsArgs),
+    Rke(Box<Rke>),
 }
 
 /// One list from any mix of sources, sorted, each image once, with everyone who wants it.

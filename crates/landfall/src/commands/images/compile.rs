@@ -4,7 +4,7 @@ use std::path::Path;
 
 use landfall_images::gathered::Gathered;
 
-use super::{blocking, file, tell};
+use super::{blocking, file, rke, tell};
 use crate::args::Compile;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,9 +20,11 @@ pub(super) async fn run(args: Compile) -> Result<Exit, Failure> {
 /// The images of one SPEC.
 async fn gather(spec: &str) -> Result<Gathered, Failure> {
     match spec.split_once(':') {
-        Some((kind @ ("rke" | "k3s" | "rke2" | "rancher" | "chart" | "manifests" | "cluster"), _)) => Err(
-            Failure::usage(format!("{spec}: sources of kind `{kind}` are not read yet")),
-        ),
+        Some(("rke", version)) => rke::spec(version),
+        Some(("cluster", path)) => rke::cluster_spec(path).await,
+        Some((kind @ ("k3s" | "rke2" | "rancher" | "chart" | "manifests"), _)) => Err(Failure::usage(
+            format!("{spec}: sources of kind `{kind}` are not read yet"),
+        )),
         _ => {
             let path = Path::new(spec).to_owned();
             let read = tokio::task::spawn_blocking(move || file::read(&path)).await;

@@ -6,6 +6,7 @@ mod file;
 mod lint;
 mod manifests;
 mod output;
+mod rke;
 
 pub(crate) use self::output::tell;
 use super::blocking;
@@ -18,6 +19,7 @@ pub(crate) async fn run(args: Images) -> Result<Exit, Failure> {
         ImagesCommand::Chart(args) => chart::run(*args).await,
         ImagesCommand::Compile(args) => compile::run(args).await,
         ImagesCommand::Lint(args) => blocking(move || lint::run(&args)).await,
+        ImagesCommand::Rke(args) => rke::run(*args).await,
         ImagesCommand::Manifests(args) => blocking(move || manifests::run(&args)).await,
     }
 }
