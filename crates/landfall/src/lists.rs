@@ -14,6 +14,11 @@ const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads a list (`-`: standard input) with all its notes.
 pub(crate) fn read_raw(path: &Path) -> Result<List, Failure> {
+    parse(&bytes(path)?, path)
+}
+
+/// A list's bytes (`-`: standard input).
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
         true => std::io::stdin()
@@ -34,7 +39,12 @@ pub(crate) fn read_raw(path: &Path) -> Result<List, Failure> {
             path.display()
         )));
     }
-    List::parse_bytes(&bytes).map_err(|offset| {
+    Ok(bytes)
+}
+
+/// Reads the bytes of a list.
+pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<List, Failure> {
+    List::parse_bytes(bytes).map_err(|offset| {
         let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
         let advice = "an image list is plain text, one image per line";
         Failure::usage(format!(
@@ -44,19 +54,25 @@ pub(crate) fn read_raw(path: &Path) -> Result<List, Failure> {
     })
 }
 
-/// Reads a list to work on: notes go to standard error, a line that is no image is an error, and so is an empty list.
-pub(crate) fn read(path: &Path, quiet: bool) -> Result<Vec<Entry>, Failure> {
-    let list = read_raw(path)?;
+/// A line that is no image ends the run.
+pub(crate) fn refuse_errors(list: &List, path: &Path) -> Result<(), Failure> {
     let errors: Vec<_> = list
         .errors()
         .map(|note| format!("{}:{}: {}", path.display(), note.line, note.message))
         .collect();
-    if !errors.is_empty() {
-        return Err(Failure::usage(format!(
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
             "{}\nmend these lines or comment them out with #",
             errors.join("\n")
-        )));
+        ))),
     }
+}
+
+/// Reads a list to work on: notes go to standard error, a line that is no image is an error, and so is an empty list.
+pub(crate) fn read(path: &Path, quiet: bool) -> Result<Vec<Entry>, Failure> {
+    let list = read_raw(path)?;
+    refuse_errors(&list, path)?;
     if list.entries.is_empty() {
         return Err(Failure::usage(format!("{}: no image in it", path.display())));
     }

@@ -2,11 +2,13 @@
 
 mod archives;
 mod args;
+mod cluster;
 mod commands;
 mod connect;
 mod control;
 mod exit;
 mod failure;
+mod fetch;
 mod human;
 mod lists;
 mod logs;
@@ -16,6 +18,7 @@ mod out;
 mod own_files;
 mod progress;
 mod summary;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt};
-use landfall_bundle::{Bundle, BundleError, Contents, LayoutDir, Layout, Missing, Writer, WriterOptions, space};
+use landfall_bundle::{
+    Bundle, BundleError, Contents, Layout, LayoutDir, Missing, Writer, WriterOptions, space,
+};
 use landfall_hash::{HashService, Sink};
 use landfall_oci::{Descriptor, Digest, PlatformSet, Reference};
 
 use crate::fetch::blocking;
 use crate::load::collect_platforms;
-use crate::{Collection, Disagreement, Event, How, Plan, Report, Reporter, Success, TransferError, UniqueBlob, contents};
+use crate::{
+    Collection, Disagreement, Event, How, Plan, Report, Reporter, Success, TransferError, UniqueBlob,
+    contents,
+};
 
 /// What a conversion needs to know.
 #[derive(Clone, Debug)]
@@ -121,7 +126,10 @@ fn disagreement(name: String, one: (Digest, PathBuf), other: (Digest, PathBuf)) 
 /// archive: the same archive gives the same bundle, wherever it lies.)
 fn source(bundle: &Bundle, reference: &Reference) -> String {
     let name = reference.to_string();
-    let images = bundle.info().map(|info| info.images.as_slice()).unwrap_or_default();
+    let images = bundle
+        .info()
+        .map(|info| info.images.as_slice())
+        .unwrap_or_default();
     let told = images.iter().find(|image| image.name == name);
     told.map_or(name, |image| image.source.clone())
 }
@@ -132,9 +140,14 @@ fn referrers(
     merged: &mut Collection,
     holders: &mut BTreeMap<Digest, Bundle>,
 ) -> Result<(), TransferError> {
-    let referrers = bundle.info().map(|info| info.referrers.as_slice()).unwrap_or_default();
+    let referrers = bundle
+        .info()
+        .map(|info| info.referrers.as_slice())
+        .unwrap_or_default();
     for referrer in referrers {
-        let is_wanted = referrer.subject.is_none_or(|subject| merged.manifests.contains_key(&subject));
+        let is_wanted = referrer
+            .subject
+            .is_none_or(|subject| merged.manifests.contains_key(&subject));
         if !is_wanted || !bundle.contains(&referrer.digest) {
             continue;
         }
@@ -183,7 +196,8 @@ impl Convert<'_> {
         for failure in &failed {
             self.reporter.event(&Event::ImageFailed { failure });
         }
-        let is_blocked = self.merged.collection.images.is_empty() || !failed.is_empty() && !self.options.allow_missing;
+        let is_blocked =
+            self.merged.collection.images.is_empty() || !failed.is_empty() && !self.options.allow_missing;
         let mut report = Report {
             plan,
             failed,
@@ -206,7 +220,10 @@ impl Convert<'_> {
 
     fn success(&self, image: crate::Image) -> Success {
         let reference = &image.reference;
-        self.reporter.event(&Event::ImageFinished { reference, target: None });
+        self.reporter.event(&Event::ImageFinished {
+            reference,
+            target: None,
+        });
         Success {
             digest: image.root.digest,
             target: self.options.output.display().to_string(),
@@ -271,7 +288,9 @@ impl Convert<'_> {
         let manifests: Vec<_> = self.merged.contents.manifests.values().cloned().collect();
         let images = self.merged.contents.images.clone();
         blocking(move || {
-            manifests.iter().try_for_each(|manifest| folder.manifest(manifest))?;
+            manifests
+                .iter()
+                .try_for_each(|manifest| folder.manifest(manifest))?;
             folder.publish(&images)
         })
         .await
@@ -311,11 +330,17 @@ impl Convert<'_> {
         let digest = *digest;
         let holder = self.merged.holders.get(&digest).ok_or(TransferError::Nothing)?;
         let size = self.size(&digest);
-        let event = Event::BlobStarted { digest, size, already: 0 };
+        let event = Event::BlobStarted {
+            digest,
+            size,
+            already: 0,
+        };
         self.reporter.event(&event);
         let opened = holder.clone();
         let extent = tokio::task::spawn_blocking(move || opened.blob(&digest)).await?;
-        let extent = extent.filter(|extent| extent.len == size).ok_or_else(|| missing(holder.path(), &digest))?;
+        let extent = extent
+            .filter(|extent| extent.len == size)
+            .ok_or_else(|| missing(holder.path(), &digest))?;
         let mut hashed = self.hash.stream_into(digest.algorithm(), Box::new(sink));
         let mut pieces = std::pin::pin!(extent.stream(0..size));
         while let Some(piece) = pieces.next().await {

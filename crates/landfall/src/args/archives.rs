@@ -138,10 +138,16 @@ impl Convert {
     /// The registry and repository of `--name`.
     pub(crate) fn repository(&self) -> Result<Option<(landfall_oci::Registry, Repository)>, String> {
         let Some(name) = &self.name else { return Ok(None) };
-        let reference = landfall_oci::Reference::parse(name).map_err(|error| format!("--name {name}: {error}"))?;
+        let reference =
+            landfall_oci::Reference::parse(name).map_err(|error| format!("--name {name}: {error}"))?;
         match (reference.tag(), reference.digest()) {
-            (None, None) => Ok(Some((reference.registry().clone(), reference.repository().clone()))),
-            _ => Err(format!("--name {name}: without a tag; tags come from the archive")),
+            (None, None) => Ok(Some((
+                reference.registry().clone(),
+                reference.repository().clone(),
+            ))),
+            _ => Err(format!(
+                "--name {name}: without a tag; tags come from the archive"
+            )),
         }
     }
 }

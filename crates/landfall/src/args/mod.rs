@@ -1,7 +1,10 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
 mod archives;
+mod images;
 mod registries;
+mod rke;
+mod scan;
 mod upkeep;
 mod windows;
 
@@ -15,10 +18,13 @@ use landfall_oci::{PlatformSet, Reference};
 pub(crate) use self::archives::{
     ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
 };
+pub(crate) use self::images::{Compile, Images, ImagesCommand, Lint, ListFormat, ListOutput};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
+pub(crate) use self::rke::Rke;
+pub(crate) use self::scan::{ChartArgs, ChartGiven, ManifestsArgs};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 pub(crate) use self::windows::{ForeignArgs, IndexFormat, WindowsArgs};
 use crate::commands::Settings;
@@ -314,32 +320,6 @@ pub(crate) struct Verify {
     pub(crate) output: OutputArg,
 }
 
-/// Image lists.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  landfall images lint rancher-images.txt")]
-pub(crate) struct Images {
-    #[command(subcommand)]
-    pub(crate) command: ImagesCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImagesCommand {
-    Lint(Lint),
-}
-
-/// Read a list and say what is odd about it.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  landfall images lint rancher-images.txt\n  landfall images lint images.txt --output json"
-)]
-pub(crate) struct Lint {
-    /// The list (`-` for standard input).
-    #[arg(value_name = "LIST")]
-    pub(crate) list: PathBuf,
-    #[command(flatten)]
-    pub(crate) output: OutputArg,
-}
-
 /// The whole journey on this machine, offline: list, save, serve, load, pull, run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  landfall demo\n  landfall demo --keep /tmp/landfall")]
@@ -409,8 +389,13 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
     /// The registry to push to, with a path if wanted.
-    #[arg(long = "registry", short = 'r', value_name = "REGISTRY[/PATH]")]
-    pub(crate) registry: Destination,
+    #[arg(
+        long = "registry",
+        short = 'r',
+        value_name = "REGISTRY[/PATH]",
+        required_unless_present = "cluster"
+    )]
+    pub(crate) registry: Option<Destination>,
     /// Names below PREFIX go below PATH (may be given several times; the longest prefix wins).
     #[arg(long, value_name = "PREFIX=PATH")]
     pub(crate) map: Vec<Rule>,
@@ -465,6 +450,9 @@ pub(crate) struct RegistryArgs {
     /// Credential file in the form of ~/.docker/config.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) auth_file: Option<PathBuf>,
+    /// An RKE cluster.yml: its private_registries are credentials; load and copy push to its default registry without -r.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
     /// Do not ask AWS, Google or Azure for tokens of their registries (also: LANDFALL_CLOUD_AUTH=off).
     #[arg(long)]
     pub(crate) no_cloud_credentials: bool,

@@ -49,7 +49,7 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Convert(args) => convert::run(*args, context).await,
         Command::Export(args) => export::run(*args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Images(args) => blocking(move || images::run(args)).await,
+        Command::Images(args) => images::run(args).await,
         Command::Registries(args) => registries::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,

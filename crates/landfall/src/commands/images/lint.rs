@@ -2,19 +2,13 @@
 
 use serde_json::json;
 
-use crate::args::{Images, ImagesCommand, Lint};
+use crate::args::Lint;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Output;
 use crate::{human, lists, out};
 
-pub(crate) fn run(args: Images) -> Result<Exit, Failure> {
-    match args.command {
-        ImagesCommand::Lint(args) => lint(&args),
-    }
-}
-
-fn lint(args: &Lint) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Lint) -> Result<Exit, Failure> {
     let list = lists::read_raw(&args.list)?;
     let errors = list.errors().count();
     match args.output.output {
