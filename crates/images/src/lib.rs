@@ -2,9 +2,10 @@
 //! where it is fetched from or pushed to. Pure: it reads text and returns values.
 
 pub mod gathered;
+pub mod lint;
 mod list;
 mod mapping;
 pub mod release;
 
-pub use list::{Entry, List, Note, NoteKind};
+pub use list::{Entry, Level, List, Note, NoteKind};
 pub use mapping::{Destination, MapError, Mapping, Placement, Rule, place_all};

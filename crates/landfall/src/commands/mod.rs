@@ -44,7 +44,7 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Inspect(args) => blocking(move || inspect::run(&args)).await,
         Command::List(args) => blocking(move || list::run(&args)).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Images(args) => images::run(args).await,
+        Command::Images(args) => images::run(args, context).await,
         Command::Registries(args) => registries::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
