@@ -129,7 +129,7 @@ impl Ending<'_> {
 const FAILED_HEADING: &str = "# images that failed, written by landfall\n";
 
 /// The plan as a table and its sums.
-fn plan_text(plan: &Plan) -> String {
+pub(crate) fn plan_text(plan: &Plan) -> String {
     let rows: Vec<_> = plan
         .images
         .iter()

@@ -18,7 +18,9 @@ use landfall_oci::{PlatformSet, Reference};
 pub(crate) use self::archives::{
     ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
 };
-pub(crate) use self::images::{Compile, Images, ImagesCommand, Lint, ListFormat, ListOutput};
+pub(crate) use self::images::{
+    Compile, Images, ImagesCommand, K3s, Lint, ListFormat, ListOutput, Rancher, ReleaseArgs, Rke2,
+};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,

@@ -49,7 +49,7 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Convert(args) => convert::run(*args, context).await,
         Command::Export(args) => export::run(*args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Images(args) => images::run(args).await,
+        Command::Images(args) => images::run(args, context).await,
         Command::Registries(args) => registries::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
@@ -58,8 +58,10 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
     }
 }
 
-/// Commands that only read and write files of this machine.
-async fn blocking(work: impl FnOnce() -> Result<Exit, Failure> + Send + 'static) -> Result<Exit, Failure> {
+/// Work that only reads and writes files of this machine.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }

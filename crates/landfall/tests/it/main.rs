@@ -6,6 +6,7 @@ mod disk_full;
 mod faults;
 mod foreign;
 mod gateway;
+mod images;
 mod kill;
 mod names;
 mod notify;
