@@ -262,6 +262,20 @@ impl Authorizer {
         }
     }
 
+    /// The user's name and password as `Basic`, and where they come from: for an API of the registry's host that knows
+    /// no tokens. Without a password there is no header.
+    ///
+    /// # Errors
+    /// [`AuthError`]: no way to the credential.
+    pub async fn basic(&self, registry: &Registry) -> Result<(Option<HeaderValue>, Arc<str>), AuthError> {
+        let found = self.inner.keyring.lookup(registry, None).await?;
+        let header = match &found.credential {
+            Credential::Basic { username, password } => basic_header(username, password),
+            _ => None,
+        };
+        Ok((header, found.provenance))
+    }
+
     fn known(&self, registry: &Registry) -> Option<Known> {
         lock(&self.inner.known).get(registry).cloned()
     }
