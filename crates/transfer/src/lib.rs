@@ -7,6 +7,7 @@
 mod collection;
 mod contents;
 mod copy;
+mod destination;
 mod error;
 mod event;
 mod fetch;
@@ -25,6 +26,10 @@ mod tree;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
 pub use copy::{CopyOptions, copy};
+pub use destination::{
+    Advised, DestinationOptions, Kind, MakeRepository, Misfit, PlaceAction, PlannedPlace, TagTaken,
+    Visibility,
+};
 pub use error::TransferError;
 pub use event::{Event, How, Reporter, Silent};
 pub use load::{LoadOptions, Selection, collect_bundle, load};

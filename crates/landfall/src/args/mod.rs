@@ -1,5 +1,6 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod destination;
 mod registries;
 mod upkeep;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::destination::DestinationArgs;
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
@@ -111,6 +113,7 @@ Examples:
   landfall load rancher.tar -r registry.example:5000
   landfall load rancher.tar -r harbor.example/rancher --username admin --password-stdin < password
   landfall load rancher.tar -r registry.example --map quay.io/jetstack=jetstack --dry-run
+  landfall load rancher.tar -r harbor.example --create-missing public
 
 Names: docker.io is dropped, any other host becomes part of the path
 (quay.io/a/b:1 -> registry.example:5000/quay.io/a/b:1); --map changes that.
@@ -124,6 +127,8 @@ pub(crate) struct Load {
     /// Only the images of this list.
     #[arg(long = "list", short = 'l', value_name = "LIST")]
     pub(crate) list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -152,6 +157,8 @@ pub(crate) struct Copy {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Copy what can be had although some images cannot (still exit code 1).
@@ -240,6 +247,8 @@ pub(crate) struct Push {
     /// Which image of the layout, when it holds several.
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]

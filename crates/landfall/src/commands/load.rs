@@ -33,6 +33,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         selection: Selection::Mapped { mapping, only },
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     deliver("load", &engine, options, args.run, context).await
 }

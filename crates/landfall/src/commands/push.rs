@@ -19,6 +19,7 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
         },
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     deliver("push", &engine, options, args.run, context).await
 }
