@@ -37,7 +37,7 @@ impl Push<'_> {
             .map(|position| self.targets[*position].registry().as_str());
         let (registry, noun, name) = (registry.unwrap_or_default(), noun(kind), kind.name());
         let advice = match (is_asked, kind) {
-            (true, _) => "nothing here can make it; create it there first".to_owned(),
+            (true, _) => "this run has no way to make it".to_owned(),
             (false, Kind::Harbor) => {
                 "--create-missing creates it (private; `--create-missing public` for one that everybody may pull from)".to_owned()
             }
