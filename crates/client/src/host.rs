@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
+use landfall_auth::{Credential, basic_header};
 use landfall_net::client::{Request, RequestBody};
 use landfall_oci::{ErrorBody, Registry};
 
@@ -65,12 +66,16 @@ impl Client {
         }
         let mut provenance: Arc<str> = "nothing".into();
         if is_secret {
-            let shown = self.inner.authorizer.basic(registry).await;
-            let (header, from) = shown.map_err(|source| ClientError::Auth {
+            let found = self.keyring().lookup(registry, None).await;
+            let found = found.map_err(|source| ClientError::Auth {
                 what: what.clone(),
                 source: Box::new(source),
             })?;
-            provenance = from;
+            provenance = found.provenance;
+            let header = match &found.credential {
+                Credential::Basic { username, password } => basic_header(username, password),
+                _ => None,
+            };
             if let Some(header) = header {
                 request = request.header(AUTHORIZATION, header);
             }

@@ -27,8 +27,7 @@ mod tree;
 pub use collection::{Collection, Found, Image, UniqueBlob};
 pub use copy::{CopyOptions, copy};
 pub use destination::{
-    Advised, DestinationOptions, Kind, MakeRepository, Misfit, PlaceAction, PlannedPlace, TagTaken,
-    Visibility,
+    Advised, DestinationOptions, Kind, Misfit, PlaceAction, PlannedPlace, TagTaken, Visibility,
 };
 pub use error::TransferError;
 pub use event::{Event, How, Reporter, Silent};

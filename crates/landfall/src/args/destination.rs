@@ -19,7 +19,6 @@ impl From<DestinationArgs> for DestinationOptions {
         Self {
             create_missing: args.create_missing,
             max_depth: args.max_depth,
-            maker: None,
         }
     }
 }

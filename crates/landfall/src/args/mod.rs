@@ -441,6 +441,9 @@ pub(crate) struct RegistryArgs {
     /// Credential file in the form of ~/.docker/config.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) auth_file: Option<PathBuf>,
+    /// Do not ask AWS, Google or Azure for tokens of their registries (also: LANDFALL_CLOUD_AUTH=off).
+    #[arg(long)]
+    pub(crate) no_cloud_credentials: bool,
     /// Trust this CA besides the system's (PEM; may be given several times).
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Vec<PathBuf>,

@@ -434,15 +434,24 @@ fn a_used_up_quota_is_said_and_no_matter_of_rights() {
     push(&place, "one", &format!("{}/p/x:1", target.address())).ok();
 }
 
-/// The program, for which the fake is every host there is.
+const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+
+/// The program, for which the fake is every host there is, and the API of AWS besides.
+#[track_caller]
 fn anywhere(place: &Place, target: &FakeRegistry, args: &[&str]) -> Outcome {
     let mut command = place.command(args);
-    command.args(["--plain-http", "--attempts", "1"]);
-    command.env("HTTP_PROXY", format!("http://{}", target.address()));
     command
+        .args(["--plain-http", "--attempts", "1"])
+        .env("HTTP_PROXY", target.url())
+        .env("NO_PROXY", "127.0.0.1")
         .env("LANDFALL_USERNAME", "AWS")
-        .env("LANDFALL_PASSWORD", PASSWORD);
-    run(&mut command)
+        .env("LANDFALL_PASSWORD", PASSWORD)
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", PASSWORD)
+        .env("AWS_ENDPOINT_URL_ECR", target.url());
+    let outcome = run(&mut command);
+    assert!(!format!("{outcome}").contains(PASSWORD), "{outcome}");
+    outcome
 }
 
 #[test]
@@ -451,25 +460,61 @@ fn repositories_that_ecr_lacks_are_known_in_the_plan() {
     let target = FakeRegistry::builder()
         .ecr(Ecr::new().repository("rancher/a"))
         .start();
-    let registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-    let outcome = anywhere(
-        &place,
-        &target,
-        &["load", "bundle.tar", "-r", registry, "--dry-run"],
-    );
+    let outcome = anywhere(&place, &target, &["load", "bundle.tar", "-r", ECR, "--dry-run"]);
     says(
         &outcome,
         1,
         &[
-            &format!("MISSING     repository {registry}/rancher/b"),
+            &format!("MISSING     repository {ECR}/rancher/b"),
             "--create-missing",
         ],
     );
-    let outcome = anywhere(&place, &target, &["load", "bundle.tar", "-r", registry]);
+    let outcome = anywhere(&place, &target, &["load", "bundle.tar", "-r", ECR]);
     says(
         &outcome,
         1,
         &["no repository `rancher/b`", "does not make them on push"],
     );
     assert_eq!(target.tags().into_keys().collect::<Vec<_>>(), ["rancher/a:1"]);
+}
+
+#[test]
+fn repositories_that_ecr_lacks_are_made_when_asked() {
+    let place = two_projects();
+    let target = FakeRegistry::builder()
+        .ecr(Ecr::new().repository("rancher/a"))
+        .start();
+    let args = ["load", "bundle.tar", "-r", ECR, "--create-missing"];
+    let outcome = anywhere(&place, &target, &[&args[..], &["--dry-run"]].concat());
+    says(
+        &outcome,
+        0,
+        &[&format!("CREATE      repository {ECR}/quay.io/x/y (for 1 image)")],
+    );
+    assert_eq!(target.count_where(creations), 0, "a dry run makes nothing");
+    let outcome = anywhere(&place, &target, &args);
+    says(&outcome, 0, &["created the repository", "3 of 3 images complete"]);
+    assert_eq!((target.count_where(creations), target.tags().len()), (2, 3));
+    target.clear_requests();
+    anywhere(&place, &target, &args).ok();
+    assert_eq!(target.count_where(creations), 0, "nothing is missing any more");
+}
+
+#[test]
+fn who_may_not_make_repositories_is_told_so() {
+    let place = two_projects();
+    let target = FakeRegistry::builder()
+        .ecr(Ecr::new().repository("rancher/a").denies())
+        .start();
+    let outcome = anywhere(
+        &place,
+        &target,
+        &["load", "bundle.tar", "-r", ECR, "--create-missing"],
+    );
+    says(
+        &outcome,
+        1,
+        &["rancher/b was not created", "CreateRepository", "1 of 3 images"],
+    );
+    assert_eq!(target.tags().len(), 1);
 }

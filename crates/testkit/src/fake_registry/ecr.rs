@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use http::{Response, StatusCode};
 use landfall_oci::{Repository, Target};
+use serde_json::{Value, json};
 
-use super::answer::error;
+use super::answer::{error, json_body};
 use super::body::Body;
+use super::record::Request;
 use super::state::State;
 
 /// What ECR knows besides images.
 #[derive(Clone, Debug, Default)]
 pub struct Ecr {
-    pub(super) repositories: BTreeSet<String>,
+    repositories: BTreeSet<String>,
     is_immutable: bool,
+    denies: bool,
 }
 
 impl Ecr {
@@ -34,6 +37,30 @@ impl Ecr {
     pub fn immutable(mut self) -> Self {
         self.is_immutable = true;
         self
+    }
+
+    /// Nobody may make repositories.
+    #[must_use]
+    pub fn denies(mut self) -> Self {
+        self.denies = true;
+        self
+    }
+
+    /// `CreateRepository` of ECR's API. Signatures are the business of another fake.
+    pub(super) fn answer(&mut self, request: &Request, body: &[u8]) -> Response<Body> {
+        let refuse = |status, kind: &str| json_body(status, &json!({"__type": kind, "message": kind}));
+        if !request.header("x-amz-target").ends_with(".CreateRepository") {
+            return refuse(StatusCode::BAD_REQUEST, "UnknownOperationException");
+        }
+        if self.denies {
+            return refuse(StatusCode::BAD_REQUEST, "AccessDeniedException");
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let name = body["repositoryName"].as_str().unwrap_or_default().to_owned();
+        match self.repositories.insert(name.clone()) {
+            true => json_body(StatusCode::OK, &json!({"repository": {"repositoryName": name}})),
+            false => refuse(StatusCode::BAD_REQUEST, "RepositoryAlreadyExistsException"),
+        }
     }
 
     pub(super) fn check(&self, repository: &Repository) -> Option<Response<Body>> {

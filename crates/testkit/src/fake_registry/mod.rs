@@ -147,15 +147,6 @@ impl FakeRegistry {
         self.shared.tokens.expire();
     }
 
-    /// Makes a repository of its ECR face.
-    #[track_caller]
-    pub fn make_repository(&self, name: &str) {
-        match &mut *self.shared.face.lock().unwrap() {
-            Face::Ecr(ecr) => ecr.repositories.insert(name.to_owned()),
-            _ => panic!("this registry has not ECR's face"),
-        };
-    }
-
     /// The projects of its Harbor face: name and whether everybody may pull.
     pub fn projects(&self) -> BTreeMap<String, bool> {
         match &*self.shared.face.lock().unwrap() {

@@ -10,7 +10,7 @@ pub(super) enum Route {
     Ping,
     Catalog,
     Token,
-    /// Outside the specification: `/service/…`, `/api/…`.
+    /// Outside the specification: `/service/…`, `/api/…`, and `/`, where AWS' services are.
     Service(String),
     /// `/cdn/DIGEST`: where another registry's redirect may point.
     Cdn(Digest),
@@ -63,7 +63,7 @@ impl Route {
         if path == "/token" {
             return Self::Token;
         }
-        if path.starts_with("/service/") || path.starts_with("/api/") {
+        if path == "/" || path.starts_with("/service/") || path.starts_with("/api/") {
             return Self::Service(path.to_owned());
         }
         if let Some(digest) = path.strip_prefix("/cdn/") {

@@ -264,7 +264,8 @@ async fn service(call: &Call, body: Incoming) -> io::Result<Response<Body>> {
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     Ok(match &mut *call.shared.face.lock().unwrap() {
         Face::Harbor(harbor) => harbor.answer(&call.request, &body),
-        _ => empty(StatusCode::NOT_FOUND),
+        Face::Ecr(ecr) => ecr.answer(&call.request, &body),
+        Face::Plain => empty(StatusCode::NOT_FOUND),
     })
 }
 

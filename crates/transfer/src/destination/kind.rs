@@ -1,6 +1,7 @@
 //! What product the target is: by its host, or, where that says nothing, by asking it.
 
 use http::Method;
+use landfall_auth::is_ecr;
 use landfall_client::Client;
 use landfall_oci::Registry;
 use serde::Deserialize;
@@ -46,7 +47,7 @@ impl Kind {
             "registry.gitlab.com" => Self::GitLab,
             "ghcr.io" => Self::Ghcr,
             "gcr.io" | "us.gcr.io" | "eu.gcr.io" | "asia.gcr.io" => Self::Gcr,
-            host if is_ecr(host) => Self::Ecr,
+            _ if is_ecr(registry) => Self::Ecr,
             host if host.ends_with("-docker.pkg.dev") => Self::Gar,
             host if [".azurecr.io", ".azurecr.cn", ".azurecr.us"]
                 .iter()
@@ -83,16 +84,6 @@ impl Kind {
             Self::Other => "the registry",
         }
     }
-}
-
-/// `ACCOUNT.dkr.ecr[-fips].REGION.amazonaws.com[.cn]`, `ACCOUNT.dkr-ecr[-fips].REGION.on.aws`, and the closed partitions.
-fn is_ecr(host: &str) -> bool {
-    let Some((account, rest)) = host.split_once('.') else {
-        return false;
-    };
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let starts = ["dkr.ecr.", "dkr.ecr-fips.", "dkr-ecr.", "dkr-ecr-fips."];
-    is_account && starts.iter().any(|start| rest.starts_with(start))
 }
 
 /// Harbor's API is at the host's root, wherever its repositories are.

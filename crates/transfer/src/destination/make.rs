@@ -1,11 +1,14 @@
 //! Making what is missing at the target, when that was asked for; and saying beforehand what will fail without it.
 
 use futures_util::stream::{self, StreamExt};
+use landfall_auth::{Created, NewRepository};
+use landfall_client::ClientError;
+use landfall_oci::{Registry, Repository};
 
 use super::survey::{Lack, Survey, noun};
 use super::{Kind, Visibility, harbor};
 use crate::push::Push;
-use crate::{Class, Event};
+use crate::{Class, Event, TransferError};
 
 /// Places made at once.
 const AT_ONCE: usize = 4;
@@ -13,13 +16,12 @@ const AT_ONCE: usize = 4;
 impl Push<'_> {
     /// Images that go where nothing is and nothing will be made.
     pub(super) fn bar_what_is_not_made(&self, survey: &mut Survey) {
-        if self.is_made(survey.kind) {
+        if self.destination.create_missing.is_some() {
             return;
         }
-        let is_asked = self.destination.create_missing.is_some();
         for (place, lack) in &survey.lacks {
             if lack.doubt.is_none() {
-                let reason = self.missing(survey.kind, place, lack, is_asked);
+                let reason = self.missing(survey.kind, place, lack);
                 for position in &lack.images {
                     survey
                         .inventory
@@ -30,29 +32,24 @@ impl Push<'_> {
         }
     }
 
-    fn missing(&self, kind: Kind, place: &str, lack: &Lack, is_asked: bool) -> String {
+    fn missing(&self, kind: Kind, place: &str, lack: &Lack) -> String {
         let registry = lack
             .images
             .first()
             .map(|position| self.targets[*position].registry().as_str());
         let (registry, noun, name) = (registry.unwrap_or_default(), noun(kind), kind.name());
-        let advice = match (is_asked, kind) {
-            (true, _) => "this run has no way to make it".to_owned(),
-            (false, Kind::Harbor) => {
+        let advice = match kind {
+            Kind::Harbor => {
                 "--create-missing creates it (private; `--create-missing public` for one that everybody may pull from)".to_owned()
             }
-            (false, _) => format!("{name} does not make them on push; --create-missing makes it"),
+            _ => format!("{name} does not make them on push; --create-missing makes it"),
         };
         format!("{registry} has no {noun} `{place}`: {advice}, or create it there first")
     }
 
     /// Makes what is missing. Images whose place could not be made are barred, the others go on.
     pub(crate) async fn make_missing(&self, survey: &mut Survey) {
-        let Some(visibility) = self
-            .destination
-            .create_missing
-            .filter(|_| self.is_made(survey.kind))
-        else {
+        let Some(visibility) = self.destination.create_missing else {
             return;
         };
         let kind = survey.kind;
@@ -85,25 +82,38 @@ impl Push<'_> {
             return Ok(());
         };
         let (registry, repository) = (target.registry(), target.repository());
-        let what = match (kind, &self.destination.maker) {
-            (Kind::Harbor, _) => {
-                if !harbor::make(self.client, registry, place, visibility).await? {
-                    return Ok(());
-                }
-                format!("created the {visibility} project")
-            }
-            (_, Some(maker)) => {
-                let made = maker.make(registry, repository).await;
-                made.map_err(|reason| {
-                    let reason = format!("{registry} did not create the repository `{repository}`: {reason}");
-                    (Class::Credentials, reason)
-                })?;
-                "there is now the repository".to_owned()
-            }
-            _ => return Ok(()),
+        let made = match kind {
+            Kind::Harbor => harbor::make(self.client, registry, place, visibility).await?,
+            _ => self.make_repository(registry, repository).await?,
         };
-        let message = format!("{what} {registry}/{place}");
+        if !made {
+            return Ok(());
+        }
+        let what = match kind {
+            Kind::Harbor => format!("{visibility} project"),
+            _ => "repository".to_owned(),
+        };
+        let message = format!("created the {what} {registry}/{place}");
         self.reporter.event(&Event::Note { message: &message });
         Ok(())
+    }
+    /// In Amazon ECR, with the keys that log in there; `false` when it was there.
+    async fn make_repository(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+    ) -> Result<bool, (Class, String)> {
+        let keyring = self.client.keyring();
+        let made = keyring
+            .create_repository(registry, repository, NewRepository::default())
+            .await;
+        let made = made.map_err(|source| {
+            let error = TransferError::from(ClientError::Auth {
+                what: format!("the repository {registry}/{repository} was not created"),
+                source: Box::new(source),
+            });
+            (error.class(), error.describe())
+        })?;
+        Ok(made == Created::New)
     }
 }

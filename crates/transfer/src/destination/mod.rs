@@ -14,10 +14,7 @@ mod taken;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use async_trait::async_trait;
-use landfall_oci::{Registry, Repository};
 use serde::Serialize;
 
 pub use answers::Advised;
@@ -58,25 +55,12 @@ impl fmt::Display for Visibility {
 }
 
 /// What a run may do at its target besides pushing, and what it knows of it beforehand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DestinationOptions {
     /// Make projects and repositories that are missing.
     pub create_missing: Option<Visibility>,
     /// Parts that a repository's path may have, instead of what is known of the registry.
     pub max_depth: Option<u8>,
-    /// What makes repositories in Amazon ECR.
-    pub maker: Option<Arc<dyn MakeRepository>>,
-}
-
-/// Makes repositories at a registry that does not make them on push. Its API is the cloud's and none of the registry's,
-/// hence a hook.
-#[async_trait]
-pub trait MakeRepository: fmt::Debug + Send + Sync {
-    /// Makes the repository; one that is there already, or that somebody else makes at the same time, is no error.
-    ///
-    /// # Errors
-    /// The reason in words.
-    async fn make(&self, registry: &Registry, repository: &Repository) -> Result<(), String>;
 }
 
 /// Something that has to be there before images can be pushed into it.

@@ -172,7 +172,7 @@ impl Push<'_> {
     }
 
     fn planned(&self, kind: Kind, lacks: &BTreeMap<String, Lack>) -> Vec<PlannedPlace> {
-        let is_made = self.is_made(kind);
+        let is_made = self.destination.create_missing.is_some();
         let planned = |(place, lack): (&String, &Lack)| {
             let registry = lack
                 .images
@@ -192,12 +192,6 @@ impl Push<'_> {
         // What is in doubt is not called missing.
         let certain = lacks.iter().filter(|(_, lack)| is_made || lack.doubt.is_none());
         certain.filter_map(planned).collect()
-    }
-
-    /// Whether missing places of this product are made by this run.
-    pub(super) fn is_made(&self, kind: Kind) -> bool {
-        let has_way = kind == Kind::Harbor || self.destination.maker.is_some();
-        self.destination.create_missing.is_some() && has_way
     }
 
     /// The images that will not be pushed, for the report of a dry run.
