@@ -5,7 +5,9 @@ use std::sync::Arc;
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Entry, Mapping, place_all};
+use tokio::sync::OnceCell;
 
+use crate::destination::DestinationOptions;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::resolve::{ResolveOptions, resolve};
@@ -27,6 +29,8 @@ pub struct CopyOptions {
     pub jobs: usize,
     /// Only make the plan.
     pub dry_run: bool,
+    /// What may be done at the target besides.
+    pub destination: DestinationOptions,
 }
 
 /// Copies a list. Images that cannot be had or placed are in the report, not an error.
@@ -70,10 +74,11 @@ pub async fn copy(
         reporter: Arc::clone(reporter),
         jobs: options.jobs,
         counts: Counts::default(),
+        destination: &options.destination,
+        kind: OnceCell::new(),
     };
     if collection.is_held_up() && !options.allow_missing {
-        let inventory = push.inventory().await?;
-        let plan = push.plan(&inventory);
+        let plan = push.survey(options.dry_run).await?.plan;
         for failure in &collection.failed {
             reporter.event(&Event::ImageFailed { failure });
         }

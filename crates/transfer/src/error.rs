@@ -7,6 +7,10 @@ use landfall_images::MapError;
 use landfall_oci::{Digest, ManifestError};
 
 use crate::Class;
+use crate::destination::{Advised, Misfit, TagTaken};
+
+/// The most of a long list of names that an error shows.
+const MAX_SHOWN: usize = 20;
 
 /// Errors of the verbs. Each says what, where, and what to do; [`Self::class`] says what it means for the run.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,15 @@ pub enum TransferError {
     /// Several names that have no place.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Places(Vec<MapError>),
+    /// Names that the target cannot hold.
+    #[error("{}", lines(.0))]
+    Misfits(Vec<Misfit>),
+    /// A refusal of the target whose cause is known.
+    #[error("{0}")]
+    Advised(Box<Advised>),
+    /// A tag that does not move.
+    #[error("{0}")]
+    TagTaken(Box<TagTaken>),
     /// A manifest that cannot be used.
     #[error("{name}: {source}")]
     Manifest {
@@ -219,6 +232,7 @@ impl TransferError {
             Self::Hash(_) | Self::Task(_) => Class::Local,
             Self::Map(_)
             | Self::Places(_)
+            | Self::Misfits(_)
             | Self::Unnamed { .. }
             | Self::Disagree(_)
             | Self::NotOneImage { .. }
@@ -228,8 +242,11 @@ impl TransferError {
             | Self::MemberMissing { .. }
             | Self::MembersMissing { .. }
             | Self::NoWay { .. } => Class::NotFound,
-            Self::Manifest { .. } | Self::NotAMember { .. } | Self::Pinned { .. } => Class::Unusable,
+            Self::Manifest { .. } | Self::NotAMember { .. } | Self::Pinned { .. } | Self::TagTaken(_) => {
+                Class::Unusable
+            }
             Self::ForeignRefused { source } => client_class(source),
+            Self::Advised(advised) => advised.class,
             Self::ConfigTooLarge { .. }
             | Self::Refused { .. }
             | Self::SizeConflict { .. }
@@ -263,6 +280,15 @@ impl TransferError {
         }
         text
     }
+}
+
+fn lines(misfits: &[Misfit]) -> String {
+    let mut lines: Vec<_> = misfits.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+    match misfits.len().saturating_sub(MAX_SHOWN) {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    lines.join("\n")
 }
 
 fn bundle_class(error: &BundleError) -> Class {

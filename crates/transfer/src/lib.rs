@@ -8,6 +8,7 @@ mod collection;
 mod contents;
 mod convert;
 mod copy;
+mod destination;
 mod error;
 mod event;
 mod fetch;
@@ -28,6 +29,9 @@ pub mod windows;
 pub use collection::{Collection, Found, Image, UniqueBlob};
 pub use convert::{ConvertOptions, convert};
 pub use copy::{CopyOptions, copy};
+pub use destination::{
+    Advised, DestinationOptions, Kind, Misfit, PlaceAction, PlannedPlace, TagTaken, Visibility,
+};
 pub use error::{Disagreement, TransferError};
 pub use event::{Event, How, Reporter, Silent};
 pub use load::{LoadOptions, Selection, collect_bundle, load, load_from};

@@ -9,8 +9,10 @@ use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Mapping, place_all};
 use landfall_oci::{PlatformSet, Reference};
+use tokio::sync::OnceCell;
 
 use crate::collection::Found;
+use crate::destination::DestinationOptions;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::tree::Tree;
@@ -52,6 +54,8 @@ pub struct LoadOptions {
     pub jobs: usize,
     /// Only make the plan.
     pub dry_run: bool,
+    /// What may be done at the target besides.
+    pub destination: DestinationOptions,
 }
 
 /// Loads a bundle. Images that could not be placed are in the report, not an error.
@@ -108,6 +112,8 @@ pub async fn load_from(
         reporter: Arc::clone(reporter),
         jobs: options.jobs,
         counts: Counts::default(),
+        destination: &options.destination,
+        kind: OnceCell::new(),
     };
     push.go(options.dry_run).await
 }
@@ -278,21 +284,23 @@ fn collect_image(
 impl Push<'_> {
     /// The plan, and unless it is a dry run, the push.
     pub(crate) async fn go(&self, dry_run: bool) -> Result<Report, TransferError> {
-        let inventory = self.inventory().await?;
-        let plan = self.plan(&inventory);
-        self.reporter.event(&Event::Planned { plan: &plan });
+        let mut survey = self.survey(dry_run).await?;
+        self.reporter.event(&Event::Planned { plan: &survey.plan });
         if let Some(message) = self.library_note() {
             self.reporter.event(&Event::Note { message: &message });
         }
         if dry_run {
+            let mut failed = self.collection.failed.clone();
+            failed.extend(self.foreseen(&survey.inventory));
             return Ok(Report {
-                failed: self.collection.failed.clone(),
-                plan,
+                failed,
+                plan: survey.plan,
                 dry_run,
                 ..Report::default()
             });
         }
-        Ok(self.run(&inventory, plan).await)
+        self.make_missing(&mut survey).await;
+        Ok(self.run(&survey.inventory, survey.plan).await)
     }
 
     /// Official images of Docker Hub go where the list says, which is not where a node's mirror looks for them.

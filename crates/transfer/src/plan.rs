@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landfall_oci::{Digest, Reference};
 use serde::Serialize;
 
-use crate::{Collection, Failure};
+use crate::{Collection, Failure, PlannedPlace};
 
 /// One image of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +34,9 @@ pub struct Plan {
     pub images: Vec<PlannedImage>,
     /// Names that do not resolve.
     pub unresolved: Vec<Failure>,
+    /// Projects and repositories that the target lacks, and what becomes of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlannedPlace>,
     /// Unique blobs.
     pub blobs: usize,
     /// Their bytes.
@@ -79,6 +82,7 @@ impl Plan {
         Self {
             images: images.collect(),
             unresolved: collection.failed.clone(),
+            places: Vec::new(),
             blobs: collection.blobs.len(),
             bytes,
             bytes_there,

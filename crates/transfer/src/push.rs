@@ -10,8 +10,10 @@ use futures_util::stream::{self, StreamExt};
 use landfall_client::{Ask, Client, ClientError, Pushed};
 use landfall_hash::HashService;
 use landfall_oci::{Digest, RawManifest, Reference, Registry, Repository, Target};
+use tokio::sync::OnceCell;
 
 use crate::collection::{Collection, Image, UniqueBlob};
+use crate::destination::{DestinationOptions, Kind};
 use crate::inventory::Inventory;
 use crate::origin::{Counted, Origin};
 use crate::{Class, Event, Failure, How, Plan, Report, Reporter, Success, THERE, TransferError};
@@ -30,6 +32,9 @@ pub(crate) struct Push<'a> {
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) jobs: usize,
     pub(crate) counts: Counts,
+    pub(crate) destination: &'a DestinationOptions,
+    /// What product the target is, once that was asked.
+    pub(crate) kind: OnceCell<Kind>,
 }
 
 /// Blobs that did not arrive in a repository, with the reason.
@@ -125,7 +130,7 @@ impl Push<'_> {
                     return lost;
                 }
                 Err(error) => {
-                    let why = (error.class(), error.describe());
+                    let why = self.told(error).await;
                     // What is wrong with the blob, this machine or the way there is so for every repository.
                     let is_theirs = !matches!(why.0, Class::Corrupt | Class::Local | Class::Unreachable);
                     let spoilt = if is_theirs {
@@ -191,10 +196,8 @@ impl Push<'_> {
                 .upload(blob, registry, repository, from, Ask::AfterMount)
                 .await
                 .err()?;
-            Some((
-                (repository.clone(), blob.descriptor.digest),
-                (error.class(), error.describe()),
-            ))
+            let why = self.told(error).await;
+            Some(((repository.clone(), blob.descriptor.digest), why))
         });
         mounts
             .buffer_unordered(4)
@@ -269,16 +272,25 @@ impl Push<'_> {
         if let Some(digest) = inventory.complete.get(&position) {
             return Ok(finished(*digest, Some(THERE.to_owned())));
         }
+        if let Some(reason) = inventory.barred.get(&position) {
+            return Err(reason.clone());
+        }
         let lost = |digest: &Digest| lost.get(&(target.repository().clone(), *digest));
         if let Some(reason) = image.blobs.iter().find_map(lost) {
             return Err(reason.clone());
         }
-        let told = |error: TransferError| (error.class(), error.describe());
-        let (digest, remark) = self.push_manifests(image, target, pushed).await.map_err(told)?;
-        let remarks: Vec<_> = image.remark.clone().into_iter().chain(remark).collect();
-        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
-        self.verify(target, digest).await.map_err(told)?;
-        Ok(finished(digest, remark))
+        let there = match self.push_manifests(image, target, pushed).await {
+            Ok((digest, remark)) => self.verify(target, digest).await.map(|()| (digest, remark)),
+            Err(error) => Err(error),
+        };
+        match there {
+            Ok((digest, remark)) => {
+                let remarks: Vec<_> = image.remark.clone().into_iter().chain(remark).collect();
+                let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+                Ok(finished(digest, remark))
+            }
+            Err(error) => Err(self.told(error).await),
+        }
     }
 
     /// Children first; the root last, under its tag. Returns the digest that the name now has.
@@ -319,12 +331,19 @@ impl Push<'_> {
         // Registries name different codes for an index with members missing; only a refusal counts, not a fault.
         let refuses_gaps = matches!(error, ClientError::Refused { .. } | ClientError::NotFound { .. });
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
-            return Err(about_urls(root, error));
+            return match self.after_refusal(image, target, error).await {
+                Err(TransferError::Client(source)) => Err(about_urls(root, source)),
+                settled => settled,
+            };
         }
         let pruned = self.pruned(image).ok_or(TransferError::Nothing)?;
-        self.client
+        let pushed = self
+            .client
             .push_manifest(registry, repository, &place, &pruned)
-            .await?;
+            .await;
+        if let Err(error) = pushed {
+            return self.after_refusal(image, target, error).await;
+        }
         let remark = format!(
             "the registry refuses an index with platforms left out, so a smaller one was pushed ({} instead of {})",
             pruned.digest, root.digest
@@ -341,16 +360,12 @@ impl Push<'_> {
 
     async fn verify(&self, target: &Reference, pushed: Digest) -> Result<(), TransferError> {
         let place = place(target, pushed);
-        let head = self
-            .client
-            .head_manifest(target.registry(), target.repository(), &place)
-            .await?;
-        match head {
-            Some(head) if head.digest == pushed => Ok(()),
+        match self.found_under(target, &place).await? {
+            Some(found) if found == pushed => Ok(()),
             other => Err(TransferError::NotAsPushed {
                 target: target.to_string(),
                 pushed,
-                found: other.map_or("nothing".to_owned(), |head| head.digest.to_string()),
+                found: other.map_or("nothing".to_owned(), |found| found.to_string()),
             }),
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
 mod archives;
+mod destination;
 mod images;
 mod registries;
 mod rke;
@@ -18,6 +19,7 @@ use landfall_oci::{PlatformSet, Reference};
 pub(crate) use self::archives::{
     ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
 };
+pub(crate) use self::destination::DestinationArgs;
 pub(crate) use self::images::{
     Compile, Images, ImagesCommand, K3s, Lint, ListFormat, ListOutput, Rancher, ReleaseArgs, Rke2,
 };
@@ -133,6 +135,7 @@ Examples:
   landfall load rancher.tar -r registry.example:5000
   landfall load rancher.tar -r harbor.example/rancher --username admin --password-stdin < password
   landfall load rancher.tar -r registry.example --map quay.io/jetstack=jetstack --dry-run
+  landfall load rancher.tar -r harbor.example --create-missing public
 
 Names: docker.io is dropped, any other host becomes part of the path
 (quay.io/a/b:1 -> registry.example:5000/quay.io/a/b:1); --map changes that.
@@ -148,6 +151,8 @@ pub(crate) struct Load {
     pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -178,6 +183,8 @@ pub(crate) struct Copy {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Copy what can be had although some images cannot (still exit code 1).
@@ -272,6 +279,8 @@ pub(crate) struct Push {
     pub(crate) image: Option<String>,
     #[command(flatten)]
     pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]

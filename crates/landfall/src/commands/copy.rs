@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
         allow_missing: args.allow_missing,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     let output = args.run.output.output;
     let reporter = progress::reporter(output, context.quiet || args.run.dry_run);

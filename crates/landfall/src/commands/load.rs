@@ -37,6 +37,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         windows,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     deliver("load", &engine, options, &args.spool, args.run, context).await
 }

@@ -20,6 +20,7 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
         windows: None,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     deliver("push", &engine, options, &args.spool, args.run, context).await
 }

@@ -1,7 +1,9 @@
 //! The program as its users run it, against registries that behave and registries that do not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod artifacts;
 mod bad_input;
+mod destination;
 mod disk_full;
 mod faults;
 mod foreign;

@@ -147,7 +147,7 @@ impl Linted {
             );
         }
         if let Some(asked) = &self.asked {
-            text += &plan_text(&asked.plan);
+            text += &plan_text(&asked.plan, &[]);
         }
         text
     }
