@@ -22,6 +22,7 @@ mod resolve;
 mod save;
 mod supply;
 mod tree;
+pub mod windows;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
 pub use copy::{CopyOptions, copy};
@@ -35,3 +36,4 @@ pub use resolve::{ResolveOptions, resolve};
 pub use save::{SaveOptions, save};
 pub use supply::{Asked, Refusal, Route, Routes, Sought, Way};
 pub use tree::{Blob, Content, Tree};
+pub use windows::WindowsOptions;

@@ -13,6 +13,7 @@ use crate::collection::Found;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::tree::Tree;
+use crate::windows::{self, WindowsOptions};
 use crate::{Collection, Event, Failure, Report, Reporter, TransferError};
 
 /// Which images of a bundle go where.
@@ -41,6 +42,8 @@ pub struct LoadOptions {
     pub bundle: PathBuf,
     /// Which images, and where they go.
     pub selection: Selection,
+    /// Images that are to have Windows members, from the bundle or from what the target has.
+    pub windows: Option<WindowsOptions>,
     /// Blobs pushed at once.
     pub jobs: usize,
     /// Only make the plan.
@@ -58,7 +61,10 @@ pub async fn load(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     let (path, selection) = (options.bundle.clone(), options.selection.clone());
-    let (bundle, collection) = tokio::task::spawn_blocking(move || open(&path, &selection)).await??;
+    let (bundle, mut collection) = tokio::task::spawn_blocking(move || open(&path, &selection)).await??;
+    if let (Some(windows), Selection::Mapped { mapping, only }) = (&options.windows, &options.selection) {
+        windows::complete(&mut collection, &bundle, windows, only, client, mapping, reporter).await;
+    }
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
         Selection::Mapped { mapping, .. } => {
