@@ -62,8 +62,8 @@ pub(crate) async fn deliver(
 
 pub(crate) fn mapping(target: TargetArgs) -> Mapping {
     Mapping {
-        destination: target.registry,
         rules: target.map,
         rancher_names: target.rancher_names,
+        ..Mapping::to(target.registry)
     }
 }
