@@ -188,13 +188,42 @@ impl Bundle {
         })
     }
 
+    /// The same bundle, its images under other names where `rename` gives one. Of two that come to have the same name
+    /// the first keeps it.
+    #[must_use]
+    pub fn renamed(&self, rename: impl Fn(&Reference) -> Option<Reference>) -> Self {
+        self.with_images(|image| match image.reference.as_ref().and_then(&rename) {
+            Some(reference) => BundleImage {
+                name: reference.familiar(),
+                reference: Some(reference),
+                ..image
+            },
+            None => image,
+        })
+    }
+
+    /// The same bundle without the entries that have no full name.
+    #[must_use]
+    pub fn named(&self) -> Self {
+        let images = self.inner.catalog.images.iter();
+        self.with_catalog(
+            images
+                .filter(|image| image.reference.is_some())
+                .cloned()
+                .collect(),
+        )
+    }
+
     fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
-        let named = self.inner.catalog.images.iter().cloned().map(renamed);
+        self.with_catalog(self.inner.catalog.images.iter().cloned().map(renamed).collect())
+    }
+
+    fn with_catalog(&self, images: Vec<BundleImage>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 path: Arc::clone(&self.inner.path),
                 place: Arc::clone(&self.inner.place),
-                catalog: Catalog::new(named.collect()),
+                catalog: Catalog::new(images),
                 info: self.inner.info.clone(),
                 refused: Arc::clone(&self.inner.refused),
                 graph: OnceLock::new(),

@@ -114,7 +114,7 @@ fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), Tran
 }
 
 /// Leaves only these images in the collection; one that is not there is a failure.
-fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
+pub(crate) fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
     if only.is_empty() {
         return;
     }

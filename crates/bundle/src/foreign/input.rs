@@ -36,7 +36,9 @@ impl Input {
         }
         let mut head = [0; 16];
         let read = match parts.first() {
-            Some(first) => first.read_at(&mut head, 0).map_err(BundleError::io("read", path))?,
+            Some(first) => first
+                .read_at(&mut head, 0)
+                .map_err(BundleError::io("read", path))?,
             None => 0,
         };
         Ok(Self {

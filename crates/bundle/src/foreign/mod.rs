@@ -125,6 +125,9 @@ fn bundle(intake: Intake<'_>) -> Result<Bundle, BundleError> {
         (true, _) if !is_made_up => oci::bundle(intake, "index.json"),
         (_, true) if has("manifest.json") => docker::bundle(intake),
         (_, true) => docker_v1::bundle(intake),
-        _ => Err(not_a_bundle(intake.path, "there is neither an index.json nor a manifest.json in it")),
+        _ => Err(not_a_bundle(
+            intake.path,
+            "there is neither an index.json nor a manifest.json in it",
+        )),
     }
 }
