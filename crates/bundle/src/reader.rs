@@ -52,18 +52,27 @@ pub(crate) enum Place {
     },
     /// The files of a layout.
     Folder { blobs: HashMap<Digest, u64> },
-    /// Files below the folder by other names, and what was made of them.
-    Files {
-        blobs: HashMap<Digest, Named>,
-        made: Arc<File>,
-    },
+    /// Pieces of several kinds.
+    Mixed(Mixed),
 }
 
-/// One blob of [`Place::Files`].
+/// What another program keeps in its own way, with what was made of it.
 #[derive(Debug)]
-pub(crate) enum Named {
-    /// A file below the folder, and its length.
+pub(crate) struct Mixed {
+    /// The bundle's file, when it is one.
+    pub(crate) file: Option<Arc<File>>,
+    /// What was made.
+    pub(crate) made: Arc<File>,
+    pub(crate) blobs: HashMap<Digest, Piece>,
+}
+
+/// One blob of [`Mixed`].
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// A file below the bundle's folder, and its length.
     File(Box<str>, u64),
+    /// A piece of the bundle's file.
+    InFile(Span),
     /// A piece of what was made.
     Made(Span),
 }
@@ -188,42 +197,13 @@ impl Bundle {
         })
     }
 
-    /// The same bundle, its images under other names where `rename` gives one. Of two that come to have the same name
-    /// the first keeps it.
-    #[must_use]
-    pub fn renamed(&self, rename: impl Fn(&Reference) -> Option<Reference>) -> Self {
-        self.with_images(|image| match image.reference.as_ref().and_then(&rename) {
-            Some(reference) => BundleImage {
-                name: reference.familiar(),
-                reference: Some(reference),
-                ..image
-            },
-            None => image,
-        })
-    }
-
-    /// The same bundle without the entries that have no full name.
-    #[must_use]
-    pub fn named(&self) -> Self {
-        let images = self.inner.catalog.images.iter();
-        self.with_catalog(
-            images
-                .filter(|image| image.reference.is_some())
-                .cloned()
-                .collect(),
-        )
-    }
-
-    fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
-        self.with_catalog(self.inner.catalog.images.iter().cloned().map(renamed).collect())
-    }
-
-    fn with_catalog(&self, images: Vec<BundleImage>) -> Self {
+    pub(crate) fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
+        let named = self.inner.catalog.images.iter().cloned().map(renamed);
         Self {
             inner: Arc::new(Inner {
                 path: Arc::clone(&self.inner.path),
                 place: Arc::clone(&self.inner.place),
-                catalog: Catalog::new(images),
+                catalog: Catalog::new(named.collect()),
                 info: self.inner.info.clone(),
                 refused: Arc::clone(&self.inner.refused),
                 graph: OnceLock::new(),
@@ -256,7 +236,7 @@ impl Bundle {
         match &*self.inner.place {
             Place::File { blobs, .. } => blobs.get(digest).map(|span| span.len),
             Place::Folder { blobs } => blobs.get(digest).copied(),
-            Place::Files { blobs, .. } => blobs.get(digest).map(Named::len),
+            Place::Mixed(mixed) => mixed.blobs.get(digest).map(Piece::len),
         }
     }
 
@@ -266,7 +246,7 @@ impl Bundle {
         let mut all: Vec<_> = match &*self.inner.place {
             Place::File { blobs, .. } => blobs.iter().map(|(digest, span)| (*digest, span.len)).collect(),
             Place::Folder { blobs } => blobs.iter().map(|(digest, size)| (*digest, *size)).collect(),
-            Place::Files { blobs, .. } => blobs.iter().map(|(digest, blob)| (*digest, blob.len())).collect(),
+            Place::Mixed(mixed) => mixed.blobs.iter().map(|(digest, blob)| (*digest, blob.len())).collect(),
         };
         all.sort_unstable();
         all
@@ -290,10 +270,11 @@ impl Bundle {
                 folder_extent(self.path(), &crate::documents::blob_name(digest))
             }
             Place::Folder { .. } => Ok(None),
-            Place::Files { blobs, made } => match blobs.get(digest) {
-                Some(Named::File(name, _)) => folder_extent(self.path(), name),
-                Some(Named::Made(span)) => Ok(Some(span.of(made, &self.inner.path))),
-                None => Ok(None),
+            Place::Mixed(mixed) => match (mixed.blobs.get(digest), &mixed.file) {
+                (Some(Piece::File(name, _)), _) => folder_extent(self.path(), name),
+                (Some(Piece::InFile(span)), Some(file)) => Ok(Some(span.of(file, &self.inner.path))),
+                (Some(Piece::Made(span)), _) => Ok(Some(span.of(&mixed.made, &self.inner.path))),
+                _ => Ok(None),
             },
         }
     }
@@ -338,11 +319,11 @@ impl Bundle {
     }
 }
 
-impl Named {
+impl Piece {
     fn len(&self) -> u64 {
         match self {
             Self::File(_, len) => *len,
-            Self::Made(span) => span.len,
+            Self::InFile(span) | Self::Made(span) => span.len,
         }
     }
 }
@@ -422,7 +403,7 @@ pub(crate) fn not_a_bundle(path: &Path, found: impl Into<String>) -> BundleError
     }
 }
 
-fn folder_extent(root: &Path, name: &str) -> Result<Option<Extent>, BundleError> {
+pub(crate) fn folder_extent(root: &Path, name: &str) -> Result<Option<Extent>, BundleError> {
     let path = root.join(name);
     let file = folder::open(root, name)?;
     let extent = file.map(|file| Extent::whole(file, &path)).transpose();

@@ -15,9 +15,10 @@ use crate::writer::UNFINISHED;
 const OTHERS: [(&[u8], &str); 3] = [
     (b"PK\x03\x04", ZIP),
     (b"PK\x05\x06", ZIP),
-    (b"7z\xbc\xaf\x27\x1c", "7-zip"),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
 ];
 pub(crate) const ZIP: &str = "zip";
+pub(crate) const SEVEN_ZIP: &str = "7-zip";
 
 /// Refuses what is certainly no plain tar, with the name of what it is.
 pub(crate) fn check(file: &File, path: &Path) -> Result<(), BundleError> {

@@ -12,7 +12,7 @@ use landfall_hash::HashService;
 use landfall_images::{Entry, Mapping, place_all};
 use landfall_oci::{Digest, Reference};
 
-use crate::load::{collect_bundle, retain};
+use crate::load::collect_image;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::windows::{self, WindowsOptions};
@@ -55,7 +55,7 @@ pub async fn load_listed(
         .collect();
     let (reading, wanted) = (bundle.clone(), options.entries.clone());
     let collected = tokio::task::spawn_blocking(move || collect(&reading, &wanted, &names));
-    let mut collection = collected.await??;
+    let mut collection = collected.await?;
     if let Some(windows) = &options.windows {
         let mapping = &options.mapping;
         windows::complete(
@@ -89,38 +89,54 @@ pub async fn load_listed(
 }
 
 /// The images of the list, under the names as the list writes them. Blocking.
-fn collect(bundle: &Bundle, entries: &[Entry], names: &Names) -> Result<Collection, TransferError> {
-    let only: Vec<_> = entries.iter().map(|entry| entry.reference.clone()).collect();
+fn collect(bundle: &Bundle, entries: &[Entry], names: &Names) -> Collection {
     let texts: BTreeMap<_, _> = entries
         .iter()
         .map(|entry| (&entry.reference, &entry.text))
         .collect();
-    let mut collection = collect_bundle(&bundle.named())?;
-    retain(&mut collection, &only, bundle.path());
-    one_of_each(&mut collection);
-    for image in &mut collection.images {
-        if let Some(text) = texts.get(&image.reference) {
-            image.asked = (*text).clone();
-        }
-    }
-    for failure in &mut collection.failed {
-        if let Some(text) = texts.get(&failure.reference) {
-            failure.asked = (*text).clone();
-        }
-        let is_it = |reference: &Reference| {
-            names.own_name(reference).as_ref().unwrap_or(reference) == &failure.reference
+    let mut collection = Collection::default();
+    let mut reasons: BTreeMap<Reference, (Class, String)> = BTreeMap::new();
+    for image in bundle.images() {
+        let Some(reference) = image.reference.as_ref() else {
+            continue;
         };
-        let mut refused = bundle.refused().iter();
-        let refused = refused.find(|refused| refused.reference.as_ref().is_some_and(is_it));
-        if let Some(refused) = refused {
-            failure.reason.clone_from(&refused.reason);
+        if texts.contains_key(reference)
+            && let Err(error) = collect_image(bundle, image, reference, &mut collection)
+        {
+            reasons.insert(reference.clone(), (error.class(), error.describe()));
         }
     }
-    Ok(collection)
+    for refused in bundle.refused() {
+        let Some(reference) = refused.reference.as_ref() else {
+            continue;
+        };
+        let reference = names.own_name(reference).unwrap_or_else(|| reference.clone());
+        reasons.insert(reference, (Class::Unusable, refused.reason.clone()));
+    }
+    reasons.append(&mut one_of_each(&mut collection));
+    let there: BTreeSet<_> = collection
+        .images
+        .iter()
+        .map(|image| image.reference.clone())
+        .collect();
+    for image in &mut collection.images {
+        image.asked.clone_from(texts[&image.reference]);
+    }
+    for entry in entries.iter().filter(|entry| !there.contains(&entry.reference)) {
+        let absent = || (Class::NotFound, format!("not in {}", bundle.path().display()));
+        let (class, reason) = reasons.remove(&entry.reference).unwrap_or_else(absent);
+        collection.failed.push(Failure {
+            reference: entry.reference.clone(),
+            asked: entry.text.clone(),
+            reason,
+            class,
+        });
+    }
+    collection
 }
 
 /// What the bundle has twice under one name of the list is one image, or nobody can say which one is meant.
-fn one_of_each(collection: &mut Collection) {
+fn one_of_each(collection: &mut Collection) -> BTreeMap<Reference, (Class, String)> {
     let mut roots: BTreeMap<Reference, BTreeSet<Digest>> = BTreeMap::new();
     for image in &collection.images {
         roots
@@ -132,18 +148,17 @@ fn one_of_each(collection: &mut Collection) {
     collection
         .images
         .retain(|image| roots[&image.reference].len() == 1 && seen.insert(image.reference.clone()));
-    for (reference, roots) in roots.into_iter().filter(|(_, roots)| roots.len() > 1) {
-        collection.failed.push(Failure {
-            asked: reference.familiar(),
-            reference,
-            reason: format!(
-                "the archive has {} different images under this name; say which with -s",
-                roots.len()
-            ),
-            class: Class::Unusable,
-        });
-    }
     collection.forget_unneeded();
+    let several = roots.into_iter().filter(|(_, roots)| roots.len() > 1);
+    several
+        .map(|(reference, roots)| {
+            let reason = format!(
+                "the archive has {} different images of this name; say which with -s",
+                roots.len()
+            );
+            (reference, (Class::Unusable, reason))
+        })
+        .collect()
 }
 
 /// The names that are asked for, without their tags: members of an image differ from it in the tag alone.

@@ -114,7 +114,7 @@ fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), Tran
 }
 
 /// Leaves only these images in the collection; one that is not there is a failure.
-pub(crate) fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
+fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
     if only.is_empty() {
         return;
     }
@@ -185,7 +185,7 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
     Ok(collection)
 }
 
-fn collect_image(
+pub(crate) fn collect_image(
     bundle: &Bundle,
     image: &BundleImage,
     reference: &Reference,

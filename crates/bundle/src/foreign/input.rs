@@ -19,6 +19,12 @@ const TELL_EVERY: u64 = 4 << 20;
 const MAX_GROWTH: u64 = 2000;
 const GROWTH_FROM: u64 = 4 << 30;
 
+/// What an archive that is cut is told by.
+pub(super) fn ends() -> io::Error {
+    let text = "the archive ends here; it is incomplete: copy or save it again";
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
+}
+
 /// One archive, in one file or in several that follow each other.
 #[derive(Debug)]
 pub(super) struct Input {
@@ -36,15 +42,22 @@ impl Input {
         }
         let mut head = [0; 16];
         let read = match parts.first() {
-            Some(first) => first
-                .read_at(&mut head, 0)
-                .map_err(BundleError::io("read", path))?,
+            Some(first) => first.read_at(&mut head, 0).map_err(BundleError::io("read", path))?,
             None => 0,
         };
         Ok(Self {
             parts,
             len,
             compression: Compression::sniff(&head[..read]),
+        })
+    }
+
+    /// The same once more, to be read from the beginning.
+    pub(super) fn again(&self, path: &Path) -> Result<Self, BundleError> {
+        let parts: io::Result<Vec<File>> = self.parts.iter().map(File::try_clone).collect();
+        Ok(Self {
+            parts: parts.map_err(BundleError::io("open", path))?,
+            ..*self
         })
     }
 
@@ -59,11 +72,11 @@ impl Input {
             len: self.len,
             workshop: workshop.clone(),
         };
-        Plain {
-            inner: decoder(self.compression, BufReader::with_capacity(BUFFER, raw)),
-            given: 0,
-            read,
-        }
+        let bytes = match self.compression {
+            Compression::None => Bytes::AsTheyAre(raw),
+            compression => Bytes::Decoded(decoder(compression, BufReader::with_capacity(BUFFER, raw))),
+        };
+        Plain { bytes, given: 0, read }
     }
 }
 
@@ -98,16 +111,58 @@ impl Read for Raw {
     }
 }
 
+impl Raw {
+    /// Passes over bytes without reading them. Beyond the end there is nothing, which the next read tells.
+    fn pass(&mut self, mut len: u64) -> io::Result<()> {
+        self.read.fetch_add(len, Ordering::Relaxed);
+        while let Some(part) = self.parts.get(self.at.0) {
+            let left = part.metadata()?.len().saturating_sub(self.at.1);
+            if len < left {
+                self.at.1 += len;
+                return Ok(());
+            }
+            self.at = (self.at.0 + 1, 0);
+            len -= left;
+        }
+        match len {
+            0 => Ok(()),
+            _ => Err(ends()),
+        }
+    }
+}
+
 /// The decompressed bytes.
 pub(super) struct Plain {
-    inner: Box<dyn Read + Send>,
+    bytes: Bytes,
     given: u64,
     read: Arc<AtomicU64>,
 }
 
+enum Bytes {
+    AsTheyAre(Raw),
+    Decoded(Box<dyn Read + Send>),
+}
+
+impl Plain {
+    /// Passes over bytes.
+    pub(super) fn pass(&mut self, len: u64) -> io::Result<()> {
+        if let Bytes::AsTheyAre(raw) = &mut self.bytes {
+            return raw.pass(len);
+        }
+        let passed = io::copy(&mut self.take(len), &mut io::sink())?;
+        match passed == len {
+            true => Ok(()),
+            false => Err(ends()),
+        }
+    }
+}
+
 impl Read for Plain {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.inner.read(buffer)?;
+        let len = match &mut self.bytes {
+            Bytes::AsTheyAre(raw) => return raw.read(buffer),
+            Bytes::Decoded(decoded) => decoded.read(buffer)?,
+        };
         self.given += len as u64;
         let read = self.read.load(Ordering::Relaxed).max(1);
         if self.given > GROWTH_FROM && self.given / read > MAX_GROWTH {

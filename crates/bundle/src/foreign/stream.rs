@@ -5,6 +5,7 @@ use std::path::Path;
 
 use landfall_oci::tar::{self, Kind};
 
+use super::input::{Plain, ends};
 use crate::{BundleError, walk};
 
 /// The longest pax record or GNU long name that is read, in bytes.
@@ -32,7 +33,7 @@ pub(super) enum What {
 
 /// See the module.
 pub(super) struct Entries<'a> {
-    input: Box<dyn Read + Send + 'a>,
+    input: Plain,
     path: &'a Path,
     /// Bytes taken from the input.
     position: u64,
@@ -51,9 +52,9 @@ struct Pending {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(input: impl Read + Send + 'a, path: &'a Path) -> Self {
+    pub(super) fn new(input: Plain, path: &'a Path) -> Self {
         Self {
-            input: Box::new(input),
+            input,
             path,
             position: 0,
             left: (0, 0),
@@ -99,9 +100,7 @@ impl<'a> Entries<'a> {
                 }
                 Kind::File | Kind::Directory | Kind::Link => {
                     let link = pending.link.unwrap_or(header.link);
-                    return self
-                        .entry(&name, header.kind, size, &link, block[156] == b'1')
-                        .map(Some);
+                    return self.entry(&name, header.kind, size, &link, block[156] == b'1').map(Some);
                 }
                 Kind::Other(_) => return Err(self.refuse(&name, "is neither a file nor a directory")),
             }
@@ -110,10 +109,7 @@ impl<'a> Entries<'a> {
 
     fn entry(&self, name: &str, kind: Kind, size: u64, link: &str, hard: bool) -> Result<Entry, BundleError> {
         if name.len() > MAX_NAME || link.len() > MAX_NAME {
-            return Err(self.refuse(
-                &name[..name.floor_char_boundary(64)],
-                "has a name of absurd length",
-            ));
+            return Err(self.refuse(&name[..name.floor_char_boundary(64)], "has a name of absurd length"));
         }
         let clean = walk::clean(name).map_err(|reason| self.refuse(name, reason))?;
         let what = match kind {
@@ -167,12 +163,10 @@ impl<'a> Entries<'a> {
 
     /// Passes over what is left of the present entry.
     fn skip(&mut self) -> Result<(), BundleError> {
-        let copied = io::copy(&mut self.content(), &mut io::sink());
-        copied.map_err(|error| self.failed(error))?;
-        let mut padding = [0; tar::BLOCK as usize];
-        let len = usize::try_from(self.left.1).unwrap_or(0);
-        self.left.1 = 0;
-        self.fill(&mut padding[..len])
+        let len = self.left.0 + self.left.1;
+        self.left = (0, 0);
+        self.position += len;
+        self.input.pass(len).map_err(|error| self.failed(error))
     }
 
     fn block(&mut self) -> Result<[u8; tar::BLOCK as usize], BundleError> {
@@ -182,10 +176,17 @@ impl<'a> Entries<'a> {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), BundleError> {
-        self.input
-            .read_exact(buffer)
-            .map_err(|error| self.failed(error))?;
-        self.position += buffer.len() as u64;
+        let mut at = 0;
+        while at < buffer.len() {
+            match self.input.read(&mut buffer[at..]) {
+                Ok(0) if self.position == 0 => return Err(self.not_an_archive()),
+                Ok(0) => return Err(self.failed(ends())),
+                Ok(len) => at += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        self.position += at as u64;
         Ok(())
     }
 
@@ -246,18 +247,13 @@ pub(super) struct Content<'b, 'a> {
 impl Read for Content<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let entries = &mut *self.entries;
-        let wish = usize::try_from(entries.left.0)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let wish = usize::try_from(entries.left.0).unwrap_or(usize::MAX).min(buffer.len());
         if wish == 0 {
             return Ok(0);
         }
         let len = entries.input.read(&mut buffer[..wish])?;
         if len == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the archive ends here",
-            ));
+            return Err(ends());
         }
         entries.left.0 -= len as u64;
         entries.position += len as u64;
@@ -291,10 +287,7 @@ mod tests {
     #[test]
     fn links_stay_within_the_archive() {
         let to = |from, target| link_target(from, target);
-        assert_eq!(
-            to("a/layer.tar", "../b/layer.tar").as_deref(),
-            Some("b/layer.tar")
-        );
+        assert_eq!(to("a/layer.tar", "../b/layer.tar").as_deref(), Some("b/layer.tar"));
         assert_eq!(to("a/layer.tar", "./x").as_deref(), Some("a/x"));
         assert_eq!(to("", "b/x").as_deref(), Some("b/x"));
         assert_eq!(to("a/layer.tar", "../../b"), None);

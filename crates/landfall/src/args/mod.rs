@@ -2,6 +2,7 @@
 
 mod registries;
 mod upkeep;
+mod windows;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use self::registries::{
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
+pub(crate) use self::windows::{ForeignArgs, IndexFormat, WindowsArgs};
 use crate::commands::Settings;
 use crate::exit;
 use crate::progress::Output;
@@ -80,6 +82,8 @@ Examples:
   landfall save -l rancher-images.txt -o rancher.tar
   landfall save -l images.txt -o bundle.tar --platform linux/amd64,linux/arm64
   landfall save -l images.txt -o bundle.tar --from mirror.example:5000/hub --dry-run
+  landfall save -l rancher-images.txt -o rancher.tar --windows-list rancher-windows-images.txt \\
+      --windows-versions 1809,ltsc2022
 
 A run that was interrupted, even by a power cut, is continued by the same command.
 The bundle is a plain tar: `landfall load`, `landfall serve`, docker load, ctr images import,
@@ -100,6 +104,10 @@ pub(crate) struct Save {
     /// Finish without images that cannot be had (still exit code 1; landfall.json in the bundle names them).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -126,6 +134,8 @@ pub(crate) struct Load {
     pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -157,6 +167,10 @@ pub(crate) struct Copy {
     /// Copy what can be had although some images cannot (still exit code 1).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use landfall_images::Mapping;
 use landfall_transfer::{LoadOptions, Selection, load};
 
-use super::Context;
+use super::{Context, windows};
 use crate::args::{Load, RunArgs, TargetArgs};
 use crate::connect::{self, Audience, Engine};
 use crate::exit::Exit;
@@ -23,6 +23,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         }
         None => Vec::new(),
     };
+    let windows = windows::options(&args.windows, args.list.as_deref(), context.quiet)?;
     let mapping = mapping(args.target);
     let engine = connect::engine(
         &args.registry,
@@ -31,6 +32,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let options = LoadOptions {
         bundle: args.bundle,
         selection: Selection::Mapped { mapping, only },
+        windows,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };

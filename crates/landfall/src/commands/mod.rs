@@ -15,6 +15,7 @@ mod self_image;
 mod serve;
 mod upkeep;
 mod verify;
+mod windows;
 
 pub(crate) use self::serve::Settings;
 use crate::args::Command;

@@ -1,6 +1,9 @@
 //! Archives that other programs write, built here byte for byte as they build them.
 
 mod docker;
+mod hostile;
+mod others;
+mod zips;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
