@@ -21,3 +21,5 @@ mod soak;
 mod upkeep;
 mod wanted;
 mod watching;
+mod windows;
+mod windows_world;

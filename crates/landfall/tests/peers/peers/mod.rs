@@ -18,3 +18,4 @@ mod serving;
 mod skopeo;
 mod stored;
 mod systemd;
+mod windows;
