@@ -185,7 +185,8 @@ impl Bundle {
     }
 
     /// As [`Self::with_repository`]; there are also those that have no name at all, by their digests.
-    pub(crate) fn with_names_below(
+    #[must_use]
+    pub fn with_names_below(
         &self,
         registry: &landfall_oci::Registry,
         repository: &landfall_oci::Repository,

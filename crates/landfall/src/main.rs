@@ -1,5 +1,6 @@
 //! The landfall program: arguments, progress, reports, exit codes. What it does is in the crates below it.
 
+mod archives;
 mod args;
 mod commands;
 mod connect;

@@ -131,6 +131,22 @@ pub enum TransferError {
         /// The bundle.
         bundle: std::path::PathBuf,
     },
+    /// An image without a name that cannot be used.
+    #[error("{}: the image `{name}` cannot be used: {reason}", bundle.display())]
+    Refused {
+        /// The archive.
+        bundle: std::path::PathBuf,
+        /// What it goes by.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Two inputs that disagree about a name.
+    #[error(
+        "{name} is {} in {} and {} in {}; leave one of them out, or take the first with --first-wins",
+        .0.digests.0, .0.paths.0.display(), .0.digests.1, .0.paths.1.display(), name = .0.name
+    )]
+    Disagree(Box<Disagreement>),
     /// A layout with several images, or none of the name.
     #[error("{}: say which image with --image; it holds: {names}", bundle.display())]
     NotOneImage {
@@ -182,6 +198,17 @@ pub enum TransferError {
     Nothing,
 }
 
+/// Two inputs of one run, and the name that they disagree about.
+#[derive(Debug)]
+pub struct Disagreement {
+    /// The name.
+    pub name: String,
+    /// What it stands for in each.
+    pub digests: (Digest, Digest),
+    /// The inputs.
+    pub paths: (std::path::PathBuf, std::path::PathBuf),
+}
+
 impl TransferError {
     /// What it means for the run.
     #[must_use]
@@ -193,6 +220,7 @@ impl TransferError {
             Self::Map(_)
             | Self::Places(_)
             | Self::Unnamed { .. }
+            | Self::Disagree(_)
             | Self::NotOneImage { .. }
             | Self::Nothing
             | Self::TooDeep { .. } => Class::Invalid,
@@ -203,6 +231,7 @@ impl TransferError {
             Self::Manifest { .. } | Self::NotAMember { .. } | Self::Pinned { .. } => Class::Unusable,
             Self::ForeignRefused { source } => client_class(source),
             Self::ConfigTooLarge { .. }
+            | Self::Refused { .. }
             | Self::SizeConflict { .. }
             | Self::WrongDigest { .. }
             | Self::DamagedBlob { .. }

@@ -6,6 +6,7 @@
 
 mod collection;
 mod contents;
+mod convert;
 mod copy;
 mod error;
 mod event;
@@ -26,11 +27,12 @@ mod tree;
 pub mod windows;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
+pub use convert::{ConvertOptions, convert};
 pub use copy::{CopyOptions, copy};
-pub use error::TransferError;
+pub use error::{Disagreement, TransferError};
 pub use event::{Event, How, Reporter, Silent};
 pub use listed::{ListedOptions, load_listed};
-pub use load::{LoadOptions, Selection, collect_bundle, load};
+pub use load::{LoadOptions, Selection, collect_bundle, load, load_from};
 pub use plan::{Plan, PlannedImage};
 pub use pull::{PullOptions, pull};
 pub use report::{Class, Failure, Report, Success, THERE};

@@ -10,7 +10,7 @@ use landfall_bundle::Bundle;
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Entry, Mapping, place_all};
-use landfall_oci::{Digest, Reference};
+use landfall_oci::{Digest, PlatformSet, Reference};
 
 use crate::load::collect_image;
 use crate::origin::Origin;
@@ -101,7 +101,7 @@ fn collect(bundle: &Bundle, entries: &[Entry], names: &Names) -> Collection {
             continue;
         };
         if texts.contains_key(reference)
-            && let Err(error) = collect_image(bundle, image, reference, &mut collection)
+            && let Err(error) = collect_image(bundle, image, reference, &PlatformSet::All, &mut collection)
         {
             reasons.insert(reference.clone(), (error.class(), error.describe()));
         }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_bundle::{Bundle, BundleImage};
+use landfall_bundle::foreign::{self, Workshop};
+use landfall_bundle::{Bundle, BundleError, BundleImage};
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Mapping, place_all};
@@ -15,6 +16,9 @@ use crate::push::{Counts, Push};
 use crate::tree::Tree;
 use crate::windows::{self, WindowsOptions};
 use crate::{Collection, Event, Failure, Report, Reporter, TransferError};
+
+/// The largest config that is read for its platform, in bytes.
+const MAX_CONFIG: u64 = 8 << 20;
 
 /// Which images of a bundle go where.
 #[derive(Clone, Debug)]
@@ -60,8 +64,26 @@ pub async fn load(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let (path, selection) = (options.bundle.clone(), options.selection.clone());
-    let (bundle, mut collection) = tokio::task::spawn_blocking(move || open(&path, &selection)).await??;
+    let path = options.bundle.clone();
+    let open = move || foreign::open(&path, &Workshop::usual());
+    let bundle = tokio::task::spawn_blocking(open).await??;
+    load_from(bundle, options, client, hash, reporter).await
+}
+
+/// As [`load`], from a bundle that is open already.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_from(
+    bundle: Bundle,
+    options: &LoadOptions,
+    client: &Client,
+    hash: &HashService,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Report, TransferError> {
+    let selection = options.selection.clone();
+    let collected = tokio::task::spawn_blocking(move || collect(&bundle, &selection).map(|found| (bundle, found)));
+    let (bundle, mut collection) = collected.await??;
     if let (Some(windows), Selection::Mapped { mapping, only }) = (&options.windows, &options.selection) {
         windows::complete(&mut collection, &bundle, windows, only, client, mapping, reporter).await;
     }
@@ -89,28 +111,22 @@ pub async fn load(
     push.go(options.dry_run).await
 }
 
-/// Opens a bundle and collects what the selected images consist of. Blocking.
-fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), TransferError> {
-    let bundle = Bundle::open(path)?;
-    let collection = match selection {
+/// Collects what the selected images consist of. Blocking.
+fn collect(bundle: &Bundle, selection: &Selection) -> Result<Collection, TransferError> {
+    match selection {
         Selection::One { pick, target } => {
-            let image = pick_one(&bundle, pick.as_deref())?;
+            let image = pick_one(bundle, pick.as_deref())?;
             let mut collection = Collection::default();
-            collect_image(
-                &bundle,
-                image,
-                &target.clone().with_default_tag(),
-                &mut collection,
-            )?;
-            collection
+            let target = target.clone().with_default_tag();
+            collect_image(bundle, image, &target, &PlatformSet::All, &mut collection)?;
+            Ok(collection)
         }
         Selection::Mapped { only, .. } => {
-            let mut collection = collect_bundle(&bundle)?;
-            retain(&mut collection, only, path);
-            collection
+            let mut collection = collect_bundle(bundle)?;
+            retain(&mut collection, only, bundle.path());
+            Ok(collection)
         }
-    };
-    Ok((bundle, collection))
+    }
 }
 
 /// Leaves only these images in the collection; one that is not there is a failure.
@@ -165,6 +181,11 @@ fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImag
 /// # Errors
 /// [`TransferError::Unnamed`] when an entry has a name that is no image reference.
 pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
+    collect_platforms(bundle, &PlatformSet::All)
+}
+
+/// As [`collect_bundle`], of these platforms. Blocking.
+pub(crate) fn collect_platforms(bundle: &Bundle, platforms: &PlatformSet) -> Result<Collection, TransferError> {
     let mut collection = Collection::default();
     for image in bundle.images() {
         let Some(reference) = image.reference.clone() else {
@@ -173,7 +194,7 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
                 bundle: bundle.path().to_owned(),
             });
         };
-        if let Err(error) = collect_image(bundle, image, &reference, &mut collection) {
+        if let Err(error) = collect_image(bundle, image, &reference, platforms, &mut collection) {
             collection.failed.push(Failure {
                 asked: reference.familiar(),
                 reference,
@@ -182,6 +203,21 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
             });
         }
     }
+    for refused in bundle.refused() {
+        let Some(reference) = refused.reference.clone() else {
+            return Err(TransferError::Refused {
+                bundle: bundle.path().to_owned(),
+                name: refused.name.clone(),
+                reason: refused.reason.clone(),
+            });
+        };
+        collection.failed.push(Failure {
+            asked: reference.familiar(),
+            reference,
+            reason: refused.reason.clone(),
+            class: crate::Class::Corrupt,
+        });
+    }
     Ok(collection)
 }
 
@@ -189,10 +225,23 @@ pub(crate) fn collect_image(
     bundle: &Bundle,
     image: &BundleImage,
     reference: &Reference,
+    platforms: &PlatformSet,
     collection: &mut Collection,
 ) -> Result<(), TransferError> {
     let root = bundle.manifest(&image.root.digest)?;
-    let mut tree = Tree::new(&reference.to_string(), root, &PlatformSet::All)?;
+    let mut tree = Tree::new(&reference.to_string(), root, platforms)?;
+    if let Some(config) = tree.unchecked_config()
+        && config.size <= MAX_CONFIG
+        && let Some(extent) = bundle.blob(&config.digest).filter(|extent| extent.len == config.size)
+    {
+        let len = usize::try_from(extent.len).unwrap_or(0);
+        let bytes = extent.read_at(0, len).map_err(|source| BundleError::Io {
+            action: "read",
+            path: bundle.path().to_owned(),
+            source,
+        })?;
+        tree.check_config(&bytes)?;
+    }
     loop {
         let wanted = tree.wanted();
         if wanted.is_empty() {

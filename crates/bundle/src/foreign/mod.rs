@@ -66,6 +66,13 @@ impl Workshop {
         }
     }
 
+    /// Unpacks where programs of this kind do: archives of images are too large for many a `/tmp`.
+    #[must_use]
+    pub fn usual() -> Self {
+        let large = Path::new("/var/tmp");
+        Self::new(if large.is_dir() { large.to_owned() } else { std::env::temp_dir() })
+    }
+
     fn tell(&self, progress: Progress) {
         if let Some(listener) = &self.progress {
             listener(progress);

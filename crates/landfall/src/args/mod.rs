@@ -1,5 +1,7 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod archives;
+mod rancher;
 mod registries;
 mod upkeep;
 mod windows;
@@ -11,6 +13,10 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
+pub(crate) use self::archives::{
+    ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
+};
+pub(crate) use self::rancher::{PlanFormat, RancherExtra, RancherLoad, RancherSave};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
@@ -48,7 +54,8 @@ impl Cli {
 
     /// What was typed; ends the program where that makes no sense.
     pub(crate) fn typed() -> Self {
-        Self::from_arg_matches(&Self::shown().get_matches()).unwrap_or_else(|error| error.exit())
+        let words = rancher::by_name(std::env::args_os());
+        Self::from_arg_matches(&Self::shown().get_matches_from(words)).unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -67,8 +74,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     List(List),
     Verify(Verify),
+    Convert(Box<Convert>),
+    Export(Box<Export>),
     Images(Images),
     Registries(Registries),
+    RancherSaveImages(RancherSave),
+    RancherLoadImages(RancherLoad),
     Demo(Demo),
     SelfImage(SelfImage),
     Completions(Completions),
@@ -132,6 +143,8 @@ pub(crate) struct Load {
     /// Only the images of this list.
     #[arg(long = "list", short = 'l', value_name = "LIST")]
     pub(crate) list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -255,6 +268,8 @@ pub(crate) struct Push {
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
     #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -267,6 +282,11 @@ pub(crate) struct Inspect {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    /// Unpack a docker-archive to tell the digests that its images will have, too.
+    #[arg(long)]
+    pub(crate) digests: bool,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -278,6 +298,8 @@ pub(crate) struct List {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -291,6 +313,8 @@ pub(crate) struct Verify {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use landfall_images::Mapping;
-use landfall_transfer::{LoadOptions, Selection, load};
+use landfall_transfer::{LoadOptions, Selection, load_from};
 
 use super::{Context, windows};
-use crate::args::{Load, RunArgs, TargetArgs};
+use crate::args::{Load, RunArgs, SpoolArgs, TargetArgs};
 use crate::connect::{self, Audience, Engine};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::progress::Output;
 use crate::summary::Ending;
-use crate::{lists, progress};
+use crate::{archives, lists, progress};
 
 pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let only = match &args.list {
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
-    deliver("load", &engine, options, args.run, context).await
+    deliver("load", &engine, options, &args.spool, args.run, context).await
 }
 
 /// Brings images to a registry and tells how it went, for each command (`verb`) that does.
@@ -44,13 +45,16 @@ pub(crate) async fn deliver(
     verb: &'static str,
     engine: &Engine,
     options: LoadOptions,
+    spool: &SpoolArgs,
     run: RunArgs,
     context: Context,
 ) -> Result<Exit, Failure> {
     let output = run.output.output;
-    let reporter = progress::reporter(output, context.quiet || run.dry_run);
     let started = Instant::now();
-    let report = load(&options, &engine.client, &engine.hash, &reporter).await?;
+    let quiet = context.quiet || output == Output::Json;
+    let bundle = archives::open(&options.bundle, spool, quiet).await?;
+    let reporter = progress::reporter(output, context.quiet || run.dry_run);
+    let report = load_from(bundle, &options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
     let default = || PathBuf::from(format!("landfall-{verb}.failed.txt"));
     Ok(Ending {

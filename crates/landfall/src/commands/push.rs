@@ -21,5 +21,5 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
-    deliver("push", &engine, options, args.run, context).await
+    deliver("push", &engine, options, &args.spool, args.run, context).await
 }
