@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod fetch;
 mod inventory;
+mod listed;
 mod load;
 mod origin;
 mod plan;
@@ -34,6 +35,7 @@ pub use destination::{
 };
 pub use error::{Disagreement, TransferError};
 pub use event::{Event, How, Reporter, Silent};
+pub use listed::{ListedOptions, load_listed};
 pub use load::{LoadOptions, Selection, collect_bundle, load, load_from};
 pub use plan::{Plan, PlannedImage};
 pub use pull::{PullOptions, pull};

@@ -231,7 +231,7 @@ pub(crate) fn collect_platforms(
     Ok(collection)
 }
 
-fn collect_image(
+pub(crate) fn collect_image(
     bundle: &Bundle,
     image: &BundleImage,
     reference: &Reference,

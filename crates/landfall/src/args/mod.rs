@@ -3,6 +3,7 @@
 mod archives;
 mod destination;
 mod images;
+mod rancher;
 mod registries;
 mod rke;
 mod scan;
@@ -23,6 +24,7 @@ pub(crate) use self::destination::DestinationArgs;
 pub(crate) use self::images::{
     Compile, Images, ImagesCommand, K3s, Lint, ListFormat, ListOutput, Rancher, ReleaseArgs, Rke2,
 };
+pub(crate) use self::rancher::{PlanFormat, RancherExtra, RancherLoad, RancherSave};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
@@ -62,7 +64,8 @@ impl Cli {
 
     /// What was typed; ends the program where that makes no sense.
     pub(crate) fn typed() -> Self {
-        Self::from_arg_matches(&Self::shown().get_matches()).unwrap_or_else(|error| error.exit())
+        let words = rancher::by_name(std::env::args_os());
+        Self::from_arg_matches(&Self::shown().get_matches_from(words)).unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -85,6 +88,8 @@ pub(crate) enum Command {
     Export(Box<Export>),
     Images(Images),
     Registries(Registries),
+    RancherSaveImages(RancherSave),
+    RancherLoadImages(RancherLoad),
     Demo(Demo),
     SelfImage(SelfImage),
     Completions(Completions),
@@ -135,7 +140,7 @@ Examples:
   landfall load rancher.tar -r registry.example:5000
   landfall load rancher.tar -r harbor.example/rancher --username admin --password-stdin < password
   landfall load rancher.tar -r registry.example --map quay.io/jetstack=jetstack --dry-run
-  landfall load rancher.tar -r harbor.example --create-missing public
+  landfall load rancher.tar -r harbor.example --create-missing=public
 
 Names: docker.io is dropped, any other host becomes part of the path
 (quay.io/a/b:1 -> registry.example:5000/quay.io/a/b:1); --map changes that.

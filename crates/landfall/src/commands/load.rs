@@ -76,8 +76,8 @@ pub(crate) fn mapping(target: TargetArgs, registry: &RegistryArgs) -> Result<Map
         (None, None) => return Err(Failure::usage("-r says where the images go")),
     };
     Ok(Mapping {
-        destination,
         rules: target.map,
         rancher_names: target.rancher_names,
+        ..Mapping::to(destination)
     })
 }

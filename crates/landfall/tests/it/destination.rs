@@ -105,7 +105,7 @@ fn missing_projects_are_created_when_asked() {
     let place = two_projects();
     for (flag, is_public) in [
         (&["--create-missing"][..], false),
-        (&["--create-missing", "private"], false),
+        (&["--create-missing=private"], false),
         (&["--create-missing=public"], true),
     ] {
         let target = start(with_rancher());
@@ -292,7 +292,7 @@ fn copy_and_push_create_too() {
         .env("LANDFALL_PASSWORD", PASSWORD))
     .ok();
     let image = format!("{}/other/image:2", target.address());
-    let mut push = place.command(&["push", "layout", &image, "--create-missing", "public"]);
+    let mut push = place.command(&["push", "layout", &image, "--create-missing=public"]);
     run(push
         .env("LANDFALL_USERNAME", "admin")
         .env("LANDFALL_PASSWORD", PASSWORD))

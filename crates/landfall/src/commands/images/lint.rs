@@ -32,9 +32,9 @@ pub(super) async fn run(args: Lint, context: Context) -> Result<Exit, Failure> {
     let reading = tokio::task::spawn_blocking(move || read(&paths, windows.as_deref())).await;
     let (read, windows) = reading.map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
     let mapping = args.target.clone().map(|destination| Mapping {
-        destination,
         rules: args.map.clone(),
         rancher_names: args.rancher_names,
+        ..Mapping::to(destination)
     });
     let options = LintOptions {
         mapping: mapping.as_ref(),
