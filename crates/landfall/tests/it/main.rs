@@ -14,6 +14,7 @@ mod registries;
 mod reload;
 mod rights;
 mod road;
+mod scan;
 mod server;
 mod serving;
 mod settings;
