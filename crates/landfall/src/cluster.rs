@@ -12,6 +12,7 @@ use landfall_images::rke::{Cluster, Resolved, Table};
 use landfall_oci::Registry;
 
 use crate::args::RegistryArgs;
+use crate::commands::veiled;
 use crate::failure::Failure;
 use crate::out;
 
@@ -48,7 +49,8 @@ impl ClusterFile {
         })?;
         let reading = Cluster::read(SourceId(0), &text);
         let mut sources = Sources::default();
-        sources.add(Source::new(path.display().to_string(), text));
+        // Messages show lines; every place in them stays where it is.
+        sources.add(Source::new(path.display().to_string(), veiled(&text)));
         match reading.cluster {
             Some(cluster) => Ok(Self {
                 cluster,

@@ -20,6 +20,7 @@ mod upkeep;
 mod verify;
 mod windows;
 
+pub(crate) use self::registries::veiled;
 pub(crate) use self::serve::Settings;
 use crate::args::Command;
 use crate::exit::Exit;
