@@ -297,9 +297,9 @@ fn net_kind(error: &NetError) -> Kind {
 
 fn auth_kind(error: &AuthError) -> Kind {
     match error {
-        AuthError::Rejected { .. } => Kind::Unauthorized,
+        AuthError::Rejected { .. } | AuthError::CloudRefused(_) => Kind::Unauthorized,
         AuthError::Unavailable { status: 429, .. } => Kind::RateLimited,
-        AuthError::Unavailable { .. } => Kind::Unavailable,
+        AuthError::Unavailable { .. } | AuthError::CloudUnavailable { .. } => Kind::Unavailable,
         AuthError::Net { source, .. } => net_kind(source),
         AuthError::ConfigUnreadable { .. }
         | AuthError::ConfigInvalid { .. }

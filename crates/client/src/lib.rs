@@ -25,7 +25,7 @@ mod source;
 
 use std::sync::Arc;
 
-use landfall_auth::{Authorizer, ScopeSet};
+use landfall_auth::{Authorizer, Keyring, ScopeSet};
 use landfall_net::client::Transport;
 use landfall_oci::{Descriptor, Digest, RawManifest, Registry, Repository, Tag, Target};
 
@@ -101,6 +101,12 @@ impl Client {
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// The credentials of this run, e.g. to make a repository with them.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        self.inner.authorizer.keyring()
     }
 
     /// Fetches a manifest; its digest is computed here, and is the one asked for.

@@ -2,6 +2,10 @@
 //! folder of lists stands beside the project.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod chart;
+mod manifests;
+mod rke;
+
 use std::path::PathBuf;
 
 use landfall_images::{List, NoteKind};

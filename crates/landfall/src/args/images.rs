@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use landfall_images::release::{Architecture, CNIS, DefaultRegistry};
 use landfall_images::{Destination, Rule};
 
-use super::{OutputArg, RegistryArgs, SourceArgs};
+use super::{ChartArgs, ManifestsArgs, OutputArg, RegistryArgs, SourceArgs};
 
 /// Which images: lists from any source, put together, explained, checked.
 #[derive(Debug, Args)]
@@ -19,11 +19,13 @@ pub(crate) struct Images {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImagesCommand {
+    Chart(Box<ChartArgs>),
     Compile(Box<Compile>),
     K3s(Box<K3s>),
     Rke2(Box<Rke2>),
     Rancher(Box<Rancher>),
     Lint(Box<Lint>),
+    Manifests(ManifestsArgs),
 }
 
 /// One list from any mix of sources, sorted, each image once, with everyone who wants it.

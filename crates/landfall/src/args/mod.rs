@@ -2,6 +2,7 @@
 
 mod images;
 mod registries;
+mod scan;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
+pub(crate) use self::scan::{ChartArgs, ChartGiven, ManifestsArgs};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
 use crate::exit;
@@ -410,6 +412,9 @@ pub(crate) struct RegistryArgs {
     /// Credential file in the form of ~/.docker/config.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) auth_file: Option<PathBuf>,
+    /// Do not ask AWS, Google or Azure for tokens of their registries (also: LANDFALL_CLOUD_AUTH=off).
+    #[arg(long)]
+    pub(crate) no_cloud_credentials: bool,
     /// Trust this CA besides the system's (PEM; may be given several times).
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Vec<PathBuf>,

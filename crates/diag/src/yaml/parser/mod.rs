@@ -35,12 +35,9 @@ pub(in crate::yaml) fn read(
 /// What an anchor's name stands for.
 enum Anchored {
     /// A list or mapping that is being read; the number tells it from a later one of the same name.
-    Open {
-        number: usize,
-        line: u32,
-        kind: Kind,
-    },
-    Done(Node),
+    Open { number: usize, line: u32, kind: Kind },
+    /// A node, and how deep it goes.
+    Done(Node, usize),
 }
 
 struct Parser<'a> {
@@ -50,6 +47,8 @@ struct Parser<'a> {
     anchors: HashMap<String, Anchored>,
     opened: usize,
     depth: usize,
+    /// How deep the node that is being read goes, its aliases followed.
+    reached: usize,
 }
 
 /// Tag and anchor before a node.
@@ -68,6 +67,7 @@ impl<'a> Parser<'a> {
             anchors: HashMap::new(),
             opened: 0,
             depth: 0,
+            reached: 0,
         }
     }
 
@@ -160,6 +160,7 @@ impl<'a> Parser<'a> {
     /// One node. `block`: block collections may stand here; `indentless`: a list may, without indentation.
     fn node(&mut self, block: bool, indentless: bool) -> Result<Node> {
         self.depth += 1;
+        let around = std::mem::replace(&mut self.reached, self.depth);
         let token = self.scanner.peek()?;
         if self.depth > MAX_DEPTH {
             return refuse(token, "nested too deeply", None);
@@ -174,18 +175,34 @@ impl<'a> Parser<'a> {
             self.content(properties, block, indentless)
         };
         self.depth -= 1;
+        self.reached = self.reached.max(around);
         node
     }
 
-    fn alias(&self, name: String, at: std::ops::Range<usize>) -> Result<Node> {
+    fn alias(&mut self, name: String, at: std::ops::Range<usize>) -> Result<Node> {
         let span = Span::new(self.source, at.clone());
+        let problem = |text| {
+            Box::new(Problem {
+                stage: Stage::Tree,
+                text,
+                line: 0,
+                at,
+                began: None,
+            })
+        };
         match self.anchors.get(&name) {
-            Some(Anchored::Done(node)) => Ok(Node {
-                span,
-                anchor: None,
-                alias: Some(name),
-                ..node.clone()
-            }),
+            Some(Anchored::Done(_, height)) if self.depth + height > MAX_DEPTH => {
+                Err(problem("nested too deeply".to_owned()))
+            }
+            Some(Anchored::Done(node, height)) => {
+                self.reached = self.reached.max(self.depth + height);
+                Ok(Node {
+                    span,
+                    anchor: None,
+                    alias: Some(name),
+                    ..node.clone()
+                })
+            }
             Some(Anchored::Open { line, kind, .. }) => {
                 let (line, kind) = (*line, kind.clone());
                 Ok(Node {
@@ -197,16 +214,7 @@ impl<'a> Parser<'a> {
                     kind,
                 })
             }
-            None => {
-                let text = format!("unknown anchor '{name}' referenced");
-                Err(Box::new(Problem {
-                    stage: Stage::Tree,
-                    text,
-                    line: 0,
-                    at,
-                    began: None,
-                }))
-            }
+            None => Err(problem(format!("unknown anchor '{name}' referenced"))),
         }
     }
 
@@ -338,8 +346,9 @@ impl<'a> Parser<'a> {
                 !matches!(self.anchors.get(&anchor.value), Some(Anchored::Open { number: open, .. }) if *open == number)
             });
             if !taken_over {
+                let height = self.reached.saturating_sub(self.depth);
                 self.anchors
-                    .insert(anchor.value.clone(), Anchored::Done(node.clone()));
+                    .insert(anchor.value.clone(), Anchored::Done(node.clone(), height));
             }
         }
         node
