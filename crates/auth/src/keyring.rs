@@ -100,6 +100,27 @@ impl Keyring {
         })
     }
 
+    /// The same, with one more docker configuration, before those of this machine and behind what was given; `name` says
+    /// where it came from.
+    ///
+    /// # Errors
+    /// What is no docker configuration.
+    pub fn with_docker_config(mut self, name: &str, json: &[u8]) -> Result<Self, AuthError> {
+        let config = DockerConfig::parse(json).map_err(|reason| AuthError::ConfigInvalid {
+            file: name.to_owned(),
+            reason,
+        })?;
+        let mut files = vec![(name.to_owned(), config)];
+        files.extend(self.inner.files.iter().cloned());
+        self.inner = Arc::new(Inner {
+            given: self.inner.given.clone(),
+            files,
+            path: self.inner.path.clone(),
+            answers: Mutex::default(),
+        });
+        Ok(self)
+    }
+
     /// The same, falling back to what a cloud gives this machine for its registries.
     #[must_use]
     pub fn with_cloud(mut self, cloud: Cloud) -> Self {

@@ -13,6 +13,7 @@ use landfall_net::client::{
 use landfall_oci::Registry;
 
 use crate::args::RegistryArgs;
+use crate::cluster::ClusterFile;
 use crate::failure::Failure;
 
 /// What every transfer works with.
@@ -119,7 +120,11 @@ fn keyring(args: &RegistryArgs, audience: Audience) -> Result<Keyring, Failure> 
         }
     };
     let keyring = Keyring::load(&environment, given).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(keyring.with_cloud(cloud(args, &environment)))
+    let keyring = keyring.with_cloud(cloud(args, &environment));
+    match ClusterFile::given(args)? {
+        Some(cluster) => cluster.unlock(keyring),
+        None => Ok(keyring),
+    }
 }
 
 /// What this machine is to the clouds. Also where it is switched off: keys may be given for a registry later.

@@ -1,6 +1,7 @@
 //! The landfall program: arguments, progress, reports, exit codes. What it does is in the crates below it.
 
 mod args;
+mod cluster;
 mod commands;
 mod connect;
 mod control;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use landfall_oci::{Reference, Secret};
 use landfall_registries::runtimes::rke::{EcrPlugin, PrivateRegistry};
 use serde::Serialize;
@@ -94,6 +94,40 @@ impl Cluster {
         Some(Secret::new(as_go_escapes(&json)))
     }
 
+    /// The users and passwords as a docker configuration that other programs than RKE's kubelets can read: names without a
+    /// scheme, base64 in the usual alphabet, nothing for registries without a user. It holds secrets.
+    #[must_use]
+    pub fn docker_config(&self) -> Option<Secret> {
+        let entries = self.registry_map().into_iter();
+        let named = entries.filter(|(_, entry)| !entry.user().is_empty() || !entry.password().is_empty());
+        let auth =
+            |entry: &PrivateRegistry| STANDARD.encode(format!("{}:{}", entry.user(), entry.password()));
+        let auths: BTreeMap<_, _> = named
+            .map(|(url, entry)| (bare(url), AuthConfig { auth: auth(entry) }))
+            .collect();
+        if auths.is_empty() {
+            return None;
+        }
+        let config = DockerConfig {
+            auths,
+            helpers: BTreeMap::new(),
+        };
+        serde_json::to_string(&config).ok().map(Secret::new)
+    }
+
+    /// The registries of Amazon for which the file asks for tokens, in either spelling, with the keys that it gives.
+    #[must_use]
+    pub fn ecr_keys(&self) -> Vec<EcrKeys> {
+        let entries = self.registry_map().into_values();
+        let pulls = entries.map(|entry| pull(entry, entry.ecr.as_ref().or(entry.unread.ecr.as_ref())));
+        pulls
+            .filter_map(|pull| match pull {
+                Pull::Ecr(keys) => Some(keys),
+                Pull::Basic { .. } => None,
+            })
+            .collect()
+    }
+
     /// The registry whose credential RKE pulls an image with: by its host and its path but for the last two parts, exactly.
     /// A registry without the path gives none.
     #[must_use]
@@ -124,8 +158,7 @@ impl Cluster {
         }
         let name = image.name();
         let below = |url: &str| {
-            let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
-            let rest = name.strip_prefix(bare.trim_end_matches('/'));
+            let rest = name.strip_prefix(bare(url));
             rest.is_some_and(|rest| rest.starts_with('/'))
         };
         let map = self.registry_map();
@@ -133,6 +166,22 @@ impl Cluster {
         above
             .max_by_key(|(url, _)| url.len())
             .map(|(_, entry)| ours(entry))
+    }
+}
+
+/// A URL without its scheme and the slash at its end.
+fn bare(url: &str) -> &str {
+    url.split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .trim_end_matches('/')
+}
+
+impl EcrKeys {
+    /// The registry's host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let bare = bare(&self.registry);
+        bare.split('/').next().unwrap_or(bare)
     }
 }
 

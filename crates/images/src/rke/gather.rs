@@ -182,7 +182,7 @@ fn note_choice(release: &Release<'_>, found: &Found<'_>, gathered: &mut Gathered
         Choice::Newest { others } => {
             let others: Vec<_> = others.iter().map(range).collect();
             Some(format!(
-                "these are the images of RKE {name}; RKE {} has others for this version (--rke)",
+                "these are the images of RKE {name}; there are others for this version in RKE {} (--rke)",
                 others.join(" and ")
             ))
         }

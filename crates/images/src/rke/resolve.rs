@@ -70,7 +70,8 @@ impl<'t> Resolved<'t> {
     }
 
     fn with(cluster: &Cluster, release: &Release<'t>, version: String, found: Option<Found<'t>>) -> Self {
-        let images = images(cluster, found.as_ref());
+        let prefix = cluster.prefix().unwrap_or_default();
+        let images = images(cluster, found.as_ref(), &prefix);
         let chosen = |part, key, default: &str| match cluster.part(part, key) {
             "" => default.to_owned(),
             choice => choice.to_owned(),
@@ -101,6 +102,21 @@ impl<'t> Resolved<'t> {
             resolved.addons = resolved.rendered(cluster);
         }
         resolved
+    }
+
+    /// The same images under the names that they have before the default registry's is put before them: as that registry
+    /// is filled. What the file names itself stays.
+    #[must_use]
+    pub fn upstream(&self, cluster: &Cluster) -> Self {
+        let images = images(cluster, self.found.as_ref(), "");
+        let infra = cluster.infra_image().map(|image| image.value.clone());
+        Self {
+            infra_image: infra
+                .or_else(|| images.get("pod_infra_container").cloned())
+                .unwrap_or_default(),
+            images,
+            ..self.clone()
+        }
     }
 
     /// The addons that RKE renders, each with its components.
@@ -248,8 +264,7 @@ impl<'t> Resolved<'t> {
     }
 }
 
-fn images(cluster: &Cluster, found: Option<&Found<'_>>) -> BTreeMap<&'static str, String> {
-    let prefix = cluster.prefix().unwrap_or_default();
+fn images(cluster: &Cluster, found: Option<&Found<'_>>, prefix: &str) -> BTreeMap<&'static str, String> {
     let image = |component: &'static str| match (cluster.system_image(component), found) {
         (Some(image), _) => image.value.clone(),
         (None, Some(found)) => format!("{prefix}{}", found.images.get(component)),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use landfall_images::release::{Architecture, CNIS, DefaultRegistry};
 use landfall_images::{Destination, Rule};
 
-use super::{ChartArgs, ManifestsArgs, OutputArg, RegistryArgs, SourceArgs};
+use super::{ChartArgs, ManifestsArgs, OutputArg, RegistryArgs, Rke, SourceArgs};
 
 /// Which images: lists from any source, put together, explained, checked.
 #[derive(Debug, Args)]
@@ -26,6 +26,7 @@ pub(crate) enum ImagesCommand {
     Rancher(Box<Rancher>),
     Lint(Box<Lint>),
     Manifests(ManifestsArgs),
+    Rke(Box<Rke>),
 }
 
 /// One list from any mix of sources, sorted, each image once, with everyone who wants it.

@@ -2,6 +2,7 @@
 
 mod images;
 mod registries;
+mod rke;
 mod scan;
 mod upkeep;
 
@@ -19,6 +20,7 @@ pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
+pub(crate) use self::rke::Rke;
 pub(crate) use self::scan::{ChartArgs, ChartGiven, ManifestsArgs};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
 use crate::commands::Settings;
@@ -356,8 +358,13 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
     /// The registry to push to, with a path if wanted.
-    #[arg(long = "registry", short = 'r', value_name = "REGISTRY[/PATH]")]
-    pub(crate) registry: Destination,
+    #[arg(
+        long = "registry",
+        short = 'r',
+        value_name = "REGISTRY[/PATH]",
+        required_unless_present = "cluster"
+    )]
+    pub(crate) registry: Option<Destination>,
     /// Names below PREFIX go below PATH (may be given several times; the longest prefix wins).
     #[arg(long, value_name = "PREFIX=PATH")]
     pub(crate) map: Vec<Rule>,
@@ -412,6 +419,9 @@ pub(crate) struct RegistryArgs {
     /// Credential file in the form of ~/.docker/config.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) auth_file: Option<PathBuf>,
+    /// An RKE cluster.yml: its private_registries are credentials; load and copy push to its default registry without -r.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
     /// Do not ask AWS, Google or Azure for tokens of their registries (also: LANDFALL_CLOUD_AUTH=off).
     #[arg(long)]
     pub(crate) no_cloud_credentials: bool,

@@ -25,7 +25,7 @@ pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
     }
     let mut seen = HashSet::new();
     entries.retain(|entry| seen.insert(entry.reference.clone()));
-    let mapping = mapping(args.target);
+    let mapping = mapping(args.target, &args.registry)?;
     let engine = connect::engine(
         &args.registry,
         Audience::Registry(mapping.destination.registry.clone()),

@@ -7,7 +7,8 @@ use landfall_images::Mapping;
 use landfall_transfer::{LoadOptions, Selection, load};
 
 use super::Context;
-use crate::args::{Load, RunArgs, TargetArgs};
+use crate::args::{Load, RegistryArgs, RunArgs, TargetArgs};
+use crate::cluster::ClusterFile;
 use crate::connect::{self, Audience, Engine};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,7 +24,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         }
         None => Vec::new(),
     };
-    let mapping = mapping(args.target);
+    let mapping = mapping(args.target, &args.registry)?;
     let engine = connect::engine(
         &args.registry,
         Audience::Registry(mapping.destination.registry.clone()),
@@ -60,10 +61,16 @@ pub(crate) async fn deliver(
     .tell(&report))
 }
 
-pub(crate) fn mapping(target: TargetArgs) -> Mapping {
-    Mapping {
-        destination: target.registry,
+/// Where images go: where `-r` says, or to the default registry of `--cluster`.
+pub(crate) fn mapping(target: TargetArgs, registry: &RegistryArgs) -> Result<Mapping, Failure> {
+    let destination = match (target.registry, &registry.cluster) {
+        (Some(destination), _) => destination,
+        (None, Some(file)) => ClusterFile::read(file)?.target()?,
+        (None, None) => return Err(Failure::usage("-r says where the images go")),
+    };
+    Ok(Mapping {
+        destination,
         rules: target.map,
         rancher_names: target.rancher_names,
-    }
+    })
 }

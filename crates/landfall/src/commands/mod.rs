@@ -16,6 +16,7 @@ mod serve;
 mod upkeep;
 mod verify;
 
+pub(crate) use self::registries::veiled;
 pub(crate) use self::serve::Settings;
 use crate::args::Command;
 use crate::exit::Exit;

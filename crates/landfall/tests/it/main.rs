@@ -14,6 +14,7 @@ mod place;
 mod registries;
 mod reload;
 mod rights;
+mod rke;
 mod road;
 mod server;
 mod serving;

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use landfall_images::gathered::Gathered;
 use landfall_images::manifests::Problem;
 use landfall_images::release::Distribution;
-use landfall_images::rke::{Extent, RkeError, Table, gather_version};
 use landfall_net::client::TransportOptions;
 
-use super::{blocking, chart, file, manifests, rancher, release};
+use super::{blocking, chart, file, manifests, rancher, release, rke};
 use crate::args::{ChartGiven, Compile, RegistryArgs};
 use crate::connect;
 use crate::exit::Exit;
@@ -44,7 +43,7 @@ impl Sources<'_> {
     async fn gather(&self, spec: &str) -> Result<Found, Failure> {
         let (base, transport) = (self.base, &self.transport);
         let gathered = match spec.split_once(':') {
-            Some(("rke", version)) => rke(version)?,
+            Some(("rke", version)) => rke::spec(version)?,
             Some(("k3s", version)) => release::gather(Distribution::K3s, version, base, transport).await?,
             Some(("rke2", version)) => release::gather(Distribution::Rke2, version, base, transport).await?,
             Some(("rancher", version)) => rancher::gather(version, base, transport).await?,
@@ -55,12 +54,7 @@ impl Sources<'_> {
                 let places = [PathBuf::from(place)];
                 return reading(move || manifests::gather(&places)).await;
             }
-            Some(("cluster", _)) => {
-                let advice = "use `landfall images rke --cluster FILE --output json`, and give its file here";
-                return Err(Failure::usage(format!(
-                    "{spec}: `cluster:` is no SPEC yet; {advice}"
-                )));
-            }
+            Some(("cluster", place)) => return rke::cluster_spec(place, transport).await,
             _ => {
                 let path = Path::new(spec).to_owned();
                 reading(move || file::read(&path)).await?
@@ -68,12 +62,6 @@ impl Sources<'_> {
         };
         Ok((gathered, Vec::new()))
     }
-}
-
-fn rke(version: &str) -> Result<Gathered, Failure> {
-    let wrong = |error: RkeError| Failure::usage(error.to_string());
-    let release = Table::embedded().release_for(Some(version)).map_err(wrong)?;
-    gather_version(&release, version, Extent::All).map_err(wrong)
 }
 
 /// Files are read on a thread that may block.

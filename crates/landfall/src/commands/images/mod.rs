@@ -9,6 +9,7 @@ mod online;
 mod output;
 mod rancher;
 mod release;
+mod rke;
 
 pub(crate) use self::output::tell;
 use super::{Context, blocking};
@@ -24,6 +25,7 @@ pub(crate) async fn run(args: Images, context: Context) -> Result<Exit, Failure>
         ImagesCommand::Rke2(args) => release::rke2(*args).await,
         ImagesCommand::Rancher(args) => rancher::run(*args).await,
         ImagesCommand::Lint(args) => lint::run(*args, context).await,
+        ImagesCommand::Rke(args) => rke::run(*args).await,
         ImagesCommand::Manifests(args) => blocking(move || manifests::run(&args)).await,
     }
 }

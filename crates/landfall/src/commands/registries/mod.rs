@@ -23,6 +23,7 @@ use std::path::PathBuf;
 pub(crate) use self::configuration::Wanted;
 use self::gather::Gathered;
 pub(super) use self::routed::Routed;
+pub(crate) use self::veil::veiled;
 use super::blocking;
 use crate::args::{NodeArgs, Registries, RegistriesCommand};
 use crate::exit::Exit;

@@ -5,7 +5,7 @@ use landfall_diag::Diagnostic;
 use landfall_registries::lint;
 
 /// The names of values that nobody may see.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 13] = [
     "password",
     "passwd",
     "auth",
@@ -15,10 +15,14 @@ const FIELDS: [&str; 9] = [
     "registrytoken",
     "token",
     "Authorization",
+    "aws_secret_access_key",
+    "awsSecretAccessKey",
+    "SECRET_ACCESS_KEY",
+    "SESSION_TOKEN",
 ];
 
 /// The text with a `*` for every byte of a secret: all places in it stay where they are.
-pub(super) fn veiled(text: &str) -> String {
+pub(crate) fn veiled(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut cover = |range: std::ops::Range<usize>| {
         if let Some(part) = bytes.get_mut(range) {

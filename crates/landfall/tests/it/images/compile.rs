@@ -158,6 +158,12 @@ fn every_kind_of_source() {
         2,
         &["v1.30"],
     );
+    place.scratch.write(
+        "cluster.yml",
+        "kubernetes_version: v1.30.5-rancher1-1\nnodes:\n- address: 10.0.0.1\n  user: u\n  role: [controlplane, etcd, worker]\nprivate_registries:\n- url: reg.example\n  is_default: true\n",
+    );
+    let cluster = place.landfall(&["images", "compile", "cluster:cluster.yml"]);
+    said(&cluster, 0, &["reg.example/rancher/hyperkube:v1.30.5-rancher1"]);
     place.scratch.write("broken.yaml", "kind: Pod\n  x: [\n");
     let part = place.landfall(&["images", "compile", "one.txt", "manifests:broken.yaml"]);
     said(&part, 1, &["broken.yaml:", "error", "rancher/b:1"]);
