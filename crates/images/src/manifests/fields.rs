@@ -232,6 +232,12 @@ impl<'a> Walk<'_> {
                 }
                 self.found.add(&text, reference, &spot);
             }
+            Name::Not(_) if parts.number => {
+                let message = format!(
+                    "is `{text}`, because its tag is a number to YAML; quotes keep it as it is written"
+                );
+                self.found.remark(&spot, &message);
+            }
             Name::Not(_) => {}
         }
     }

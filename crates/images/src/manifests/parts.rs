@@ -183,7 +183,7 @@ impl Parts {
             name = format!("{}/{name}", expand(registry.trim_end_matches('/')));
         }
         let mut tag = self.tag.as_deref().map(expand).filter(|tag| !tag.is_empty());
-        if self.number {
+        if self.number && self.tag.as_ref().is_some_and(|tag| tag.contains('.')) {
             notes.push(
                 "its tag is a number to YAML, which drops zeros at the end; quotes keep them".to_owned(),
             );

@@ -29,7 +29,7 @@ pub(crate) struct Tree {
     pub(crate) at: At,
 }
 
-/// What a value is. Numbers are spelled as Helm prints them: `1.10` is `1.1`.
+/// What a value is. Numbers are spelled as Helm prints them: `1.10` is `1.1`, `1000000` is `1e+06`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -177,11 +177,29 @@ fn scalar(decoder: &mut Decoder, node: &Node) -> Result<Value, YamlError> {
     Ok(match (resolved, text) {
         (Resolved::Null, _) | (_, None) => Value::Null,
         (Resolved::Bool(value), _) => Value::Bool(value),
-        (Resolved::Int(number), _) => Value::Number(number.to_string()),
-        (Resolved::Uint(number), _) => Value::Number(number.to_string()),
-        (Resolved::Float(number), _) => Value::Number(number.to_string()),
+        #[expect(clippy::cast_precision_loss, reason = "Helm loses it, too")]
+        (Resolved::Int(number), _) => Value::Number(go_float(number as f64)),
+        #[expect(clippy::cast_precision_loss, reason = "Helm loses it, too")]
+        (Resolved::Uint(number), _) => Value::Number(go_float(number as f64)),
+        (Resolved::Float(number), _) => Value::Number(go_float(number)),
         (_, Some(text)) => Value::Text(text),
     })
+}
+
+/// A number as Go's `%v` prints it, which is how it comes out of Helm: `20240101` is `2.0240101e+07`.
+fn go_float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return number.to_string();
+    };
+    match exponent.parse::<i32>() {
+        Ok(-4..=5) => number.to_string(),
+        Ok(exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        Err(_) => number.to_string(),
+    }
 }
 
 fn refuse(node: &Node, reason: &str) -> YamlError {

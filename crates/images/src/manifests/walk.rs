@@ -83,6 +83,10 @@ impl<'a> Walk<'a> {
     /// A value under a key that may promise an image, in a place where anything may stand.
     pub(crate) fn keyed(&mut self, key: &str, text: &str, at: At) {
         match promise(key) {
+            Promise::Image if key.to_ascii_lowercase().contains("images") => {
+                let several = text.split(',').filter(|part| !part.trim().is_empty());
+                several.for_each(|part| self.promised(part, at));
+            }
             Promise::Image => self.promised(text, at),
             Promise::Perhaps => self.likely(text, at),
             Promise::Base => self.base(text, at),
@@ -90,24 +94,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A value that a key calls an image; several may stand in it, with commas between them.
+    /// A value that a key calls an image.
     pub(crate) fn promised(&mut self, text: &str, at: At) {
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            match name(part) {
-                Name::Templated => {
-                    let spot = self.spot(at, false);
-                    self.found.templated(part, &spot);
-                }
-                Name::Full(reference) | Name::Likely(reference) => {
-                    let spot = self.spot(at, false);
-                    self.found.add(part, reference, &spot);
-                }
-                Name::Word(reference) => {
-                    let spot = self.spot(at, true);
-                    self.found.add(part, reference, &spot);
-                }
-                Name::Not(_) => {}
+        let text = text.trim();
+        match name(text) {
+            Name::Templated => {
+                let spot = self.spot(at, false);
+                self.found.templated(text, &spot);
             }
+            Name::Full(reference) | Name::Likely(reference) => {
+                let spot = self.spot(at, false);
+                self.found.add(text, reference, &spot);
+            }
+            Name::Word(reference) => {
+                let spot = self.spot(at, true);
+                self.found.add(text, reference, &spot);
+            }
+            Name::Not(_) => {}
         }
     }
 

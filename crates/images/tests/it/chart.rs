@@ -153,7 +153,7 @@ fn shapes() {
     assert_eq!(texts(&gathered), expected);
     let why = |text: &str| {
         let (_, wanted) = gathered.iter().find(|(name, _)| *name == text).unwrap();
-        let why = &wanted.why[0];
+        let why = wanted.why.last().unwrap();
         format!(
             "{} | {} | {}",
             why.source,

@@ -16,6 +16,7 @@ mod reload;
 mod rights;
 mod rke;
 mod road;
+mod scan;
 mod server;
 mod serving;
 mod settings;

@@ -9,6 +9,7 @@ pub mod crane;
 pub mod cri;
 pub mod docker_registry;
 pub mod dockerd;
+pub mod helm;
 pub mod nginx;
 pub mod node;
 pub mod podman;

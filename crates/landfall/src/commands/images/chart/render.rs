@@ -88,7 +88,7 @@ async fn bounded(stream: Option<impl AsyncRead + Unpin>, limit: u64) -> Vec<u8> 
     bytes
 }
 
-/// Helm's error in one line.
+/// Helm's error in one line. Which Kubernetes it renders for depends on how helm was built.
 fn told(complaint: &[u8]) -> String {
     let text = String::from_utf8_lossy(complaint);
     let lines: Vec<_> = text
@@ -97,7 +97,11 @@ fn told(complaint: &[u8]) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     let error = lines.iter().find_map(|line| line.strip_prefix("Error: "));
-    error.map_or_else(|| lines.join("; "), ToOwned::to_owned)
+    let error = error.map_or_else(|| lines.join("; "), ToOwned::to_owned);
+    match error.contains("kubeVersion") {
+        true => format!("{error}; --kube-version says for which Kubernetes to render"),
+        false => error,
+    }
 }
 
 /// The chart's name, where it may name a release.
