@@ -1,7 +1,5 @@
 //! What is known about images that published lists leave out: one row for each, with the reason.
 
-use std::ops::Range;
-
 /// Where an image is, another one under the same tag belongs.
 pub(super) struct Pair {
     /// The end of the repository's name.
@@ -111,26 +109,27 @@ pub(super) const OF_RANCHER: [OfRancher; 2] = [
     },
 ];
 
-/// Images of a network plugin of RKE, which the program that writes Rancher's lists loses.
+/// Images of a network plugin of RKE, which the program that writes Rancher's lists loses. Which ones, the table of
+/// RKE's images says.
 pub(super) struct Plugin {
     /// Whose they are.
     pub(super) owner: &'static str,
     /// As cluster.yml names it.
     pub(super) plugin: &'static str,
-    /// The minor versions of Kubernetes, all of whose releases have it.
-    pub(super) minors: Range<u32>,
+    /// How its components in the table begin.
+    pub(super) component: &'static str,
 }
 
-/// ACI came with some releases of 1.17 to 1.19 and with all since; Weave went with 1.30.
+/// The two.
 pub(super) const PLUGINS: [Plugin; 2] = [
     Plugin {
         owner: "weaveworks",
         plugin: "weave",
-        minors: 0..30,
+        component: "weave_",
     },
     Plugin {
         owner: "noiro",
         plugin: "aci",
-        minors: 20..u32::MAX,
+        component: "aci_",
     },
 ];

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_oci::Reference;
 
 use super::known::{OF_RANCHER, PAIRS, PLUGINS, Plugin, TagRule};
+use crate::rke::Table;
 
 /// An image that others of the list need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,29 +172,58 @@ fn audit_log(known: &Known<'_>) -> Vec<Missing> {
 
 /// Rancher's lists never hold the images of two network plugins, because the program that writes them loses them.
 fn cni_of_rke(known: &Known<'_>) -> Vec<Missing> {
-    let rke: Vec<_> = known
-        .images
-        .iter()
-        .filter(|(_, _, repository, _)| known.of_rancher && ends_in(repository, "rancher/hyperkube"))
-        .map(|(text, _, _, tag)| (*text, minor(tag)))
-        .collect();
-    let lacking = PLUGINS.iter().filter_map(|Plugin { owner, plugin, minors }| {
-        let there = known.images.iter().any(|(_, _, repository, _)| repository.split('/').any(|part| part == *owner));
-        let uses = rke.iter().find(|(_, minor)| minor.is_some_and(|minor| minors.contains(&minor)))?;
-        (!there).then(|| Missing {
+    if !known.of_rancher {
+        return Vec::new();
+    }
+    let missing = |Plugin {
+                       owner,
+                       plugin,
+                       component,
+                   }: &Plugin| {
+        let is_theirs = |repository: &str| repository.split('/').any(|part| part == *owner);
+        if known
+            .images
+            .iter()
+            .any(|(_, _, repository, _)| is_theirs(repository))
+        {
+            return None;
+        }
+        let mut names = BTreeSet::new();
+        let mut wanted_by = None;
+        for (text, _, repository, tag) in &known.images {
+            if ends_in(repository, "rancher/hyperkube") {
+                let before = names.len();
+                names.extend(plugin_images(tag, component));
+                wanted_by = wanted_by.or((names.len() > before).then_some(*text));
+            }
+        }
+        let names: Vec<_> = names.into_iter().collect();
+        Some(Missing {
             name: None,
-            wanted_by: uses.0.to_owned(),
+            wanted_by: wanted_by?.to_owned(),
             because: format!(
-                "RKE clusters with `network.plugin: {plugin}` need {owner}/… images, which Rancher's lists never hold; `landfall images rke` names them"
+                "RKE clusters with `network.plugin: {plugin}` need {}, which Rancher's lists never hold",
+                names.join(", ")
             ),
             certain: false,
         })
-    });
-    lacking.collect()
+    };
+    PLUGINS.iter().filter_map(missing).collect()
 }
 
-fn minor(tag: &str) -> Option<u32> {
-    tag.strip_prefix("v1.")?.split(['.', '-']).next()?.parse().ok()
+/// The images of the components that begin so, of the newest version with this image of Kubernetes.
+fn plugin_images(tag: &str, component: &str) -> Vec<&'static str> {
+    let table = Table::embedded();
+    let kubernetes = format!("rancher/hyperkube:{tag}");
+    let versions = table.versions().filter_map(|version| table.images(version));
+    let newest = versions
+        .filter(|images| images.get("kubernetes") == kubernetes)
+        .last();
+    let images = newest
+        .into_iter()
+        .flat_map(|images| images.iter().collect::<Vec<_>>());
+    let of_it = images.filter(|(name, image)| name.starts_with(component) && !image.is_empty());
+    of_it.map(|(_, image)| image).collect()
 }
 
 /// A list of RKE2 alone is whole for a cluster that nobody manages.
@@ -326,7 +356,7 @@ mod tests {
         let rancher = "rancher/rancher:v2.9.0\nrancher/rancher-agent:v2.9.0\nrancher/mirrored-bci-micro:1\n";
         let rke = of(&format!("{rancher}rancher/hyperkube:v1.30.3-rancher1\n"));
         assert_eq!(rke.len(), 1);
-        assert!(rke[0].because.contains("noiro/"), "{rke:?}");
+        assert!(rke[0].because.contains("noiro/openvswitch:"), "{rke:?}");
         let both = of(&format!(
             "{rancher}rancher/hyperkube:v1.29.7-rancher1\nrancher/hyperkube:v1.30.3-rancher1\n"
         ));

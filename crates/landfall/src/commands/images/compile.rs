@@ -40,7 +40,7 @@ impl Sources<'_> {
         let (base, transport) = (self.args.release_url.as_deref(), &self.transport);
         let gathered = match spec.split_once(':') {
             Some(("rke", version)) => rke::spec(version),
-            Some(("cluster", path)) => rke::cluster_spec(path).await,
+            Some(("cluster", place)) => return rke::cluster_spec(place, transport).await,
             Some(("k3s", version)) => release::gather(Distribution::K3s, version, base, transport).await,
             Some(("rke2", version)) => release::gather(Distribution::Rke2, version, base, transport).await,
             Some(("rancher", version)) => rancher::gather(version, base, transport).await,

@@ -67,7 +67,10 @@ pub(super) async fn run(args: Lint, context: Context) -> Result<Exit, Failure> {
     Ok(exit(&linted, args.strict))
 }
 
-fn read(paths: &[PathBuf], windows: Option<&Path>) -> Result<(Vec<(PathBuf, List)>, Option<List>), Failure> {
+/// The lists, and the one of Windows images.
+type Read = (Vec<(PathBuf, List)>, Option<List>);
+
+fn read(paths: &[PathBuf], windows: Option<&Path>) -> Result<Read, Failure> {
     let read = |path: &PathBuf| Ok((path.clone(), lists::read_raw(path)?));
     let lists = paths.iter().map(read).collect::<Result<_, Failure>>()?;
     let windows = windows.map(|path| {

@@ -8,7 +8,7 @@ use landfall_images::manifests::{Manifests, Origin, Problem};
 use landfall_images::rke::{
     About, Extent, Release, Resolved, RkeError, Table, gather_cluster, gather_current, gather_version,
 };
-use landfall_net::client::{Proxies, TransportOptions};
+use landfall_net::client::TransportOptions;
 
 use super::{blocking, tell};
 use crate::args::Rke;
@@ -207,17 +207,20 @@ pub(super) fn spec(version: &str) -> Result<Gathered, Failure> {
 }
 
 /// What `images compile` takes as `cluster:FILE`: what the cluster needs.
-pub(super) async fn cluster_spec(path: &str) -> Result<Gathered, Failure> {
+pub(super) async fn cluster_spec(
+    path: &str,
+    transport: &TransportOptions,
+) -> Result<(Gathered, Vec<Problem>), Failure> {
     let asked = Asked {
         rke: None,
         upstream: false,
         table: Table::embedded(),
         extent: Extent::Needed,
     };
-    let transport = TransportOptions {
-        proxies: Proxies::from_lookup(|name| std::env::var(name).ok()),
-        ..TransportOptions::default()
+    let (gathered, is_whole) = cluster(path.into(), asked, transport).await?;
+    let problem = Problem {
+        place: path.to_owned(),
+        message: "not all of its images could be told".to_owned(),
     };
-    let (gathered, _) = cluster(path.into(), asked, &transport).await?;
-    Ok(gathered)
+    Ok((gathered, if is_whole { Vec::new() } else { vec![problem] }))
 }

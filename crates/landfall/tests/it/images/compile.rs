@@ -122,6 +122,54 @@ fn releases_among_the_sources() {
 }
 
 #[test]
+fn every_kind_of_source() {
+    let place = place();
+    place.scratch.write("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: 'quay.io/p/c:1'}]}\n");
+    std::fs::create_dir_all(place.path("chart/templates")).unwrap();
+    place.scratch.write(
+        "chart/Chart.yaml",
+        "apiVersion: v2\nname: small\nversion: 1.0.0\n",
+    );
+    place.scratch.write(
+        "chart/values.yaml",
+        "image: {repository: ghcr.io/s/m, tag: '2'}\n",
+    );
+    place.scratch.write("chart/templates/pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: '{{ .Values.image.repository }}:{{ .Values.image.tag }}'}]}\n");
+    let made = place.landfall(&[
+        "images",
+        "compile",
+        "rke:v1.30.5-rancher1-1",
+        "manifests:pod.yaml",
+        "chart:chart",
+        "--output",
+        "table",
+    ]);
+    said(
+        &made,
+        0,
+        &[
+            "rancher/hyperkube:v1.30.5-rancher1",
+            "quay.io/p/c:1",
+            "ghcr.io/s/m:2",
+        ],
+    );
+    said(
+        &place.landfall(&["images", "compile", "rke:v1.30.99-rancher1-1"]),
+        2,
+        &["v1.30"],
+    );
+    place.scratch.write(
+        "cluster.yml",
+        "kubernetes_version: v1.30.5-rancher1-1\nnodes:\n- address: 10.0.0.1\n  user: u\n  role: [controlplane, etcd, worker]\nprivate_registries:\n- url: reg.example\n  is_default: true\n",
+    );
+    let cluster = place.landfall(&["images", "compile", "cluster:cluster.yml"]);
+    said(&cluster, 0, &["reg.example/rancher/hyperkube:v1.30.5-rancher1"]);
+    place.scratch.write("broken.yaml", "kind: Pod\n  x: [\n");
+    let part = place.landfall(&["images", "compile", "one.txt", "manifests:broken.yaml"]);
+    said(&part, 1, &["broken.yaml:", "error", "rancher/b:1"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_told_with_its_place() {
     let place = place();
     place.scratch.write("empty.txt", "# nothing\n");

@@ -10,11 +10,7 @@ use crate::place::Place;
 
 fn folder() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/lists");
-    if !folder.exists() {
-        eprintln!("no real lists beside the project: not checked");
-        return None;
-    }
-    Some(folder)
+    folder.exists().then_some(folder)
 }
 
 fn lists(folder: &Path, found: &mut Vec<PathBuf>) {
