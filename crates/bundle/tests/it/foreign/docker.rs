@@ -10,7 +10,11 @@ use super::{Archive, Bench, assert_whole, bytes, config, gzip, images, layer, na
 use crate::support::noise;
 
 fn layers() -> [Vec<u8>; 3] {
-    [layer("bin/sh", &noise(1, 9000)), layer("etc/x", &noise(2, 700)), layer("y", b"")]
+    [
+        layer("bin/sh", &noise(1, 9000)),
+        layer("etc/x", &noise(2, 700)),
+        layer("y", b""),
+    ]
 }
 
 /// What Docker before version 25 writes: a folder for each layer, links for those that are shared, the list last.
@@ -51,8 +55,20 @@ fn old_dockers_plain_and_compressed_and_named_wrongly() {
     let [base, one, _] = layers();
     let expected = bench.open(&bench.write("images.tar.gz", &plain)).unwrap();
     assert_whole(&expected);
-    assert_eq!(names(&expected), ["docker.io/library/one:latest", "docker.io/rancher/one:v1", "quay.io/team/two:v2"]);
-    for compressed in [gzip(&plain), zstd::encode_all(&plain[..], 3).unwrap(), lz4(&plain), bzip2(&plain)] {
+    assert_eq!(
+        names(&expected),
+        [
+            "docker.io/library/one:latest",
+            "docker.io/rancher/one:v1",
+            "quay.io/team/two:v2"
+        ]
+    );
+    for compressed in [
+        gzip(&plain),
+        zstd::encode_all(&plain[..], 3).unwrap(),
+        lz4(&plain),
+        bzip2(&plain),
+    ] {
         let bundle = bench.open(&bench.write("images.tar", &compressed)).unwrap();
         assert_eq!(images(&bundle), images(&expected));
         assert_eq!(bundle.blobs(), expected.blobs());
@@ -62,11 +78,18 @@ fn old_dockers_plain_and_compressed_and_named_wrongly() {
     let root = images(&expected)[1].1;
     let manifest = expected.manifest(&root).unwrap();
     assert_eq!(manifest.media_type, MediaType::DOCKER_MANIFEST);
-    let View::Image(image) = manifest.view().unwrap() else { panic!() };
-    assert_eq!(bytes(&expected, &image.config.digest), config("amd64", &[&base, &one]));
+    let View::Image(image) = manifest.view().unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        bytes(&expected, &image.config.digest),
+        config("amd64", &[&base, &one])
+    );
     let unpacked = image.layers.iter().map(|layer| {
         let mut out = Vec::new();
-        flate2::read::GzDecoder::new(&bytes(&expected, &layer.digest)[..]).read_to_end(&mut out).unwrap();
+        flate2::read::GzDecoder::new(&bytes(&expected, &layer.digest)[..])
+            .read_to_end(&mut out)
+            .unwrap();
         out
     });
     assert_eq!(unpacked.collect::<Vec<_>>(), [base, one]);
@@ -106,13 +129,20 @@ fn layers_that_are_compressed_in_other_ways() {
     let tar = layer("x", &noise(7, 3000));
     let config = config("amd64", &[&tar]);
     for (packed, is_kept, types) in [
-        (zstd::encode_all(&tar[..], 3).unwrap(), true, MediaType::OCI_MANIFEST),
+        (
+            zstd::encode_all(&tar[..], 3).unwrap(),
+            true,
+            MediaType::OCI_MANIFEST,
+        ),
         (bzip2(&tar), false, MediaType::DOCKER_MANIFEST),
     ] {
         let archive = Archive::default()
             .file("layer", &packed)
             .file("config", &config)
-            .json("manifest.json", &json!([{"Config": "config", "RepoTags": ["a/b:1"], "Layers": ["layer"]}]));
+            .json(
+                "manifest.json",
+                &json!([{"Config": "config", "RepoTags": ["a/b:1"], "Layers": ["layer"]}]),
+            );
         let bundle = bench.open_bytes(&gzip(&archive.done())).unwrap();
         assert_whole_but_unneeded(&bundle);
         assert_eq!(bundle.contains(&sha256(&packed)), is_kept);
@@ -148,7 +178,10 @@ fn docker_25_with_its_own_store_writes_manifests_that_are_not_to_be_believed() {
         .file(&blob(&config), &config)
         .file(&blob(&tar), &tar)
         .json("index.json", &index)
-        .json("manifest.json", &json!([{"Config": blob(&config), "RepoTags": ["a/b:1"], "Layers": [blob(&tar)]}]))
+        .json(
+            "manifest.json",
+            &json!([{"Config": blob(&config), "RepoTags": ["a/b:1"], "Layers": [blob(&tar)]}]),
+        )
         .json("oci-layout", &json!({"imageLayoutVersion": "1.0.0"}));
     let by_hand = archive.clone().json("repositories", &json!({"a/b": {"1": "x"}}));
     for bytes in [by_hand.clone().done(), gzip(&by_hand.done())] {
@@ -178,15 +211,26 @@ fn before_docker_1_10_there_was_only_repositories() {
         .json("bbb/json", &json!({"id": "bbb", "parent": "aaa", "architecture": "amd64", "os": "linux", "config": {"Cmd": ["y"]}, "Size": 5}));
     let bundle = bench.open_bytes(&archive.clone().done()).unwrap();
     assert_whole(&bundle);
-    assert_eq!(images(&bundle), images(&bench.open_bytes(&gzip(&archive.done())).unwrap()));
+    assert_eq!(
+        images(&bundle),
+        images(&bench.open_bytes(&gzip(&archive.done())).unwrap())
+    );
     assert_eq!(names(&bundle), ["docker.io/old/app:v1"]);
-    let View::Image(image) = bundle.manifest(&bundle.images()[0].root.digest).unwrap().view().unwrap() else {
+    let View::Image(image) = bundle
+        .manifest(&bundle.images()[0].root.digest)
+        .unwrap()
+        .view()
+        .unwrap()
+    else {
         panic!()
     };
     let config: serde_json::Value = serde_json::from_slice(&bytes(&bundle, &image.config.digest)).unwrap();
     assert_eq!(config["rootfs"]["diff_ids"], json!([sha256(&base), sha256(&top)]));
     assert_eq!(config["history"][0]["created_by"], "/bin/sh -c x");
-    assert_eq!((&config["config"]["Cmd"][0], config.get("id"), config.get("Size")), (&json!("y"), None, None));
+    assert_eq!(
+        (&config["config"]["Cmd"][0], config.get("id"), config.get("Size")),
+        (&json!("y"), None, None)
+    );
 }
 
 #[test]
@@ -196,12 +240,19 @@ fn an_image_without_a_name_goes_by_its_digest() {
     let archive = |tags| {
         let config = config("amd64", &[&tar]);
         let list = json!([{"Config": "c.json", "RepoTags": tags, "Layers": ["l/layer.tar"]}]);
-        Archive::default().file("c.json", &config).file("l/layer.tar", &tar).json("manifest.json", &list).done()
+        Archive::default()
+            .file("c.json", &config)
+            .file("l/layer.tar", &tar)
+            .json("manifest.json", &list)
+            .done()
     };
     for tags in [json!(null), json!([])] {
         let bundle = bench.open_bytes(&archive(tags)).unwrap();
         let image = &bundle.images()[0];
-        assert_eq!((&image.reference, &image.name), (&None, &image.root.digest.to_string()));
+        assert_eq!(
+            (&image.reference, &image.name),
+            (&None, &image.root.digest.to_string())
+        );
         assert_whole(&bundle);
     }
 }
@@ -218,17 +269,33 @@ fn two_images_of_one_name_are_an_error_that_names_both() {
         ])
     };
     let archive = |list| {
-        let files = Archive::default().file("one.json", &one).file("other.json", &other).file("l", &tar);
+        let files = Archive::default()
+            .file("one.json", &one)
+            .file("other.json", &other)
+            .file("l", &tar);
         files.json("manifest.json", &list).done()
     };
     // The same name in two spellings, too.
-    for bytes in [archive(list("a/b:1", "a/b:1")), gzip(&archive(list("a/b:1", "docker.io/a/b:1")))] {
+    for bytes in [
+        archive(list("a/b:1", "a/b:1")),
+        gzip(&archive(list("a/b:1", "docker.io/a/b:1"))),
+    ] {
         let error = bench.open_bytes(&bytes).unwrap_err();
         assert!(matches!(error, BundleError::TwoImages { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("one.json") && text.contains("other.json") && text.contains("a/b:1"), "{text}");
+        assert!(
+            text.contains("one.json") && text.contains("other.json") && text.contains("a/b:1"),
+            "{text}"
+        );
     }
-    assert_eq!(bench.open_bytes(&archive(list("a/b:1", "a/b:2"))).unwrap().images().len(), 2);
+    assert_eq!(
+        bench
+            .open_bytes(&archive(list("a/b:1", "a/b:2")))
+            .unwrap()
+            .images()
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -257,7 +324,11 @@ fn what_is_wrong_with_one_image_does_not_spoil_the_others() {
     for bytes in [archive.clone().done(), gzip(&archive.done())] {
         let bundle = bench.open_bytes(&bytes).unwrap();
         assert_eq!(names(&bundle), ["docker.io/a/right:1"]);
-        let reasons: Vec<_> = bundle.refused().iter().map(|refused| (refused.name.as_str(), refused.reason.as_str())).collect();
+        let reasons: Vec<_> = bundle
+            .refused()
+            .iter()
+            .map(|refused| (refused.name.as_str(), refused.reason.as_str()))
+            .collect();
         for (name, words) in [
             ("a/digest:1", "save it again"),
             ("a/count:1", "names 2 layers, manifest.json 1"),
@@ -267,7 +338,10 @@ fn what_is_wrong_with_one_image_does_not_spoil_the_others() {
             ("a/name:1", "has the digest"),
             ("a/cut:1", "cut off"),
         ] {
-            let found = reasons.iter().find(|(found, _)| *found == name).unwrap_or_else(|| panic!("{name}: {reasons:?}"));
+            let found = reasons
+                .iter()
+                .find(|(found, _)| *found == name)
+                .unwrap_or_else(|| panic!("{name}: {reasons:?}"));
             assert!(found.1.contains(words), "{name}: {}", found.1);
         }
     }
@@ -282,6 +356,8 @@ pub(super) fn lz4(bytes: &[u8]) -> Vec<u8> {
 
 pub(super) fn bzip2(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast()).read_to_end(&mut out).unwrap();
+    bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast())
+        .read_to_end(&mut out)
+        .unwrap();
     out
 }

@@ -115,7 +115,9 @@ impl Bench {
 
     pub(crate) fn open(&self, path: &Path) -> Result<Bundle, BundleError> {
         let opened = foreign::open(path, &self.workshop());
-        let left = std::fs::read_dir(self.folder.path().join("spool")).unwrap().count();
+        let left = std::fs::read_dir(self.folder.path().join("spool"))
+            .unwrap()
+            .count();
         assert_eq!(left, 0, "something was left in the spool");
         opened
     }
@@ -131,7 +133,11 @@ pub(crate) fn images(bundle: &Bundle) -> Vec<(String, Digest)> {
         Some(reference) => reference.to_string(),
         None => image.name.clone(),
     };
-    let mut all: Vec<_> = bundle.images().iter().map(|image| (name(image), image.root.digest)).collect();
+    let mut all: Vec<_> = bundle
+        .images()
+        .iter()
+        .map(|image| (name(image), image.root.digest))
+        .collect();
     all.sort();
     all
 }
@@ -150,12 +156,17 @@ pub(crate) fn assert_whole(bundle: &Bundle) {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let service = landfall_hash::HashService::new(std::num::NonZeroUsize::MIN);
-    let report = runtime.block_on(landfall_bundle::verify(bundle, &service, |_| {})).unwrap();
+    let report = runtime
+        .block_on(landfall_bundle::verify(bundle, &service, |_| {}))
+        .unwrap();
     assert_eq!(report.findings, []);
 }
 
 /// What is in a blob.
 pub(crate) fn bytes(bundle: &Bundle, digest: &Digest) -> Vec<u8> {
     let extent = bundle.blob(digest).unwrap();
-    extent.read_at(0, usize::try_from(extent.len).unwrap()).unwrap().to_vec()
+    extent
+        .read_at(0, usize::try_from(extent.len).unwrap())
+        .unwrap()
+        .to_vec()
 }
