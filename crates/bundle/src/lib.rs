@@ -21,6 +21,7 @@ mod layout_store;
 mod mount;
 mod names;
 mod reader;
+mod renamed;
 mod resume;
 mod sink;
 mod sniff;

@@ -11,9 +11,15 @@ fn main() -> io::Result<()> {
     let (mut input, mut output) = (io::stdin(), io::stdout().lock());
     if argument == "-d" {
         let mut head = Vec::new();
-        input.by_ref().take(Compression::SNIFFED as u64).read_to_end(&mut head)?;
+        input
+            .by_ref()
+            .take(Compression::SNIFFED as u64)
+            .read_to_end(&mut head)?;
         let compression = Compression::sniff(&head);
-        io::copy(&mut decoder(compression, io::Cursor::new(head).chain(input)), &mut output)?;
+        io::copy(
+            &mut decoder(compression, io::Cursor::new(head).chain(input)),
+            &mut output,
+        )?;
     } else {
         let threads = argument.parse::<NonZeroUsize>().unwrap_or(NonZeroUsize::MIN);
         gzip::compress(input, &mut output, threads)?;

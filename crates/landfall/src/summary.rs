@@ -151,6 +151,11 @@ fn plan_text(plan: &Plan) -> String {
         true => String::new(),
         false => human::table(&["IMAGE", "DIGEST", "SIZE>", "TO", "PLATFORMS"], &rows),
     };
+    for image in &plan.images {
+        if let Some(remark) = &image.remark {
+            text += &format!("note: {}: {remark}\n", image.reference.familiar());
+        }
+    }
     for failure in &plan.unresolved {
         text += &format!("UNRESOLVED  {}\n            {}\n", failure.asked, failure.reason);
     }

@@ -9,6 +9,7 @@ use landfall_images::{Entry, Mapping, place_all};
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::resolve::{ResolveOptions, resolve};
+use crate::windows::{self, WindowsOptions};
 use crate::{Event, Report, Reporter, TransferError};
 
 /// What a copy needs to know.
@@ -16,6 +17,8 @@ use crate::{Event, Report, Reporter, TransferError};
 pub struct CopyOptions {
     /// How names are resolved.
     pub resolve: ResolveOptions,
+    /// Images that are to have Windows members.
+    pub windows: Option<WindowsOptions>,
     /// Where the images go.
     pub mapping: Mapping,
     /// Copy what can be had, although some images cannot.
@@ -45,7 +48,13 @@ pub async fn copy(
             .map(|entry| (&entry.reference, entry.text.as_str())),
     )
     .map_err(TransferError::Places)?;
-    let collection = resolve(entries, &options.resolve, client, reporter).await;
+    let collection = match &options.windows {
+        None => resolve(entries, &options.resolve, client, reporter).await,
+        Some(windows) => {
+            let target = Some(&options.mapping);
+            windows::resolve(entries, windows, &options.resolve, client, target, reporter).await
+        }
+    };
     let references = collection
         .images
         .iter()
@@ -62,7 +71,7 @@ pub async fn copy(
         jobs: options.jobs,
         counts: Counts::default(),
     };
-    if !collection.failed.is_empty() && !options.allow_missing {
+    if collection.is_held_up() && !options.allow_missing {
         let inventory = push.inventory().await?;
         let plan = push.plan(&inventory);
         for failure in &collection.failed {

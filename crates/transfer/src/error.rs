@@ -155,6 +155,38 @@ pub enum TransferError {
         /// What it holds.
         names: String,
     },
+    /// A manifest list that would lack members.
+    #[error(
+        "{name}: no manifest list without its members; missing are {missing} (--allow-missing-members makes it without them)"
+    )]
+    MembersMissing {
+        /// The image.
+        name: String,
+        /// What is missing, and where it was looked for.
+        missing: String,
+    },
+    /// Something else under the name of a member.
+    #[error("{name} cannot be a member of a manifest list: {reason}")]
+    NotAMember {
+        /// The member's name.
+        name: String,
+        /// What it is.
+        reason: String,
+    },
+    /// A list that would have another digest than its name says.
+    #[error("{name} is named by its digest, so that nothing can be added to it; name it by its tag")]
+    Pinned {
+        /// The image.
+        name: String,
+    },
+    /// A manifest with layers to be fetched from elsewhere was not taken.
+    #[error(
+        "{source}; its manifest names layers by urls, which some registries refuse until they are told otherwise (docker-registry: `validation.manifests.urls.allow`, a list of patterns)"
+    )]
+    ForeignRefused {
+        /// What the registry said.
+        source: Box<ClientError>,
+    },
     /// A name with a route that leads nowhere.
     #[error("no host may be asked for {name}")]
     NoWay {
@@ -192,10 +224,12 @@ impl TransferError {
             | Self::NotOneImage { .. }
             | Self::Nothing
             | Self::TooDeep { .. } => Class::Invalid,
-            Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } | Self::NoWay { .. } => {
-                Class::NotFound
-            }
-            Self::Manifest { .. } => Class::Unusable,
+            Self::PlatformNotOffered { .. }
+            | Self::MemberMissing { .. }
+            | Self::MembersMissing { .. }
+            | Self::NoWay { .. } => Class::NotFound,
+            Self::Manifest { .. } | Self::NotAMember { .. } | Self::Pinned { .. } => Class::Unusable,
+            Self::ForeignRefused { source } => client_class(source),
             Self::ConfigTooLarge { .. }
             | Self::Refused { .. }
             | Self::SizeConflict { .. }
@@ -204,6 +238,15 @@ impl TransferError {
             | Self::BlobMissing { .. }
             | Self::NotAsPushed { .. } => Class::Corrupt,
         }
+    }
+
+    /// Whether it says no to one image alone, for its own sake: whatever else was asked for is not in doubt.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::MembersMissing { .. } | Self::NotAMember { .. } | Self::Pinned { .. }
+        )
     }
 
     /// The whole chain of causes in one line.

@@ -14,6 +14,7 @@ use crate::collection::Found;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::tree::Tree;
+use crate::windows::{self, WindowsOptions};
 use crate::{Collection, Event, Failure, Report, Reporter, TransferError};
 
 /// The largest config that is read for its platform, in bytes.
@@ -45,6 +46,8 @@ pub struct LoadOptions {
     pub bundle: PathBuf,
     /// Which images, and where they go.
     pub selection: Selection,
+    /// Images that are to have Windows members, from the bundle or from what the target has.
+    pub windows: Option<WindowsOptions>,
     /// Blobs pushed at once.
     pub jobs: usize,
     /// Only make the plan.
@@ -81,7 +84,10 @@ pub async fn load_from(
     let selection = options.selection.clone();
     let collected =
         tokio::task::spawn_blocking(move || collect(&bundle, &selection).map(|found| (bundle, found)));
-    let (bundle, collection) = collected.await??;
+    let (bundle, mut collection) = collected.await??;
+    if let (Some(windows), Selection::Mapped { mapping, only }) = (&options.windows, &options.selection) {
+        windows::complete(&mut collection, &bundle, windows, only, client, mapping, reporter).await;
+    }
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
         Selection::Mapped { mapping, .. } => {
@@ -219,7 +225,7 @@ pub(crate) fn collect_platforms(
     Ok(collection)
 }
 
-fn collect_image(
+pub(crate) fn collect_image(
     bundle: &Bundle,
     image: &BundleImage,
     reference: &Reference,

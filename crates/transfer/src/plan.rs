@@ -22,6 +22,9 @@ pub struct PlannedImage {
     pub platforms: Vec<String>,
     /// Bytes of its blobs, shared ones counted in full.
     pub bytes: u64,
+    /// What people should know about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// What a run will do.
@@ -70,6 +73,7 @@ impl Plan {
                 digest: image.root.digest,
                 platforms: image.platforms.iter().map(ToString::to_string).collect(),
                 bytes: image.blobs.iter().map(size).sum(),
+                remark: image.remark.clone(),
             });
         let bytes = collection.blob_bytes();
         Self {

@@ -275,6 +275,8 @@ impl Push<'_> {
         }
         let told = |error: TransferError| (error.class(), error.describe());
         let (digest, remark) = self.push_manifests(image, target, pushed).await.map_err(told)?;
+        let remarks: Vec<_> = image.remark.clone().into_iter().chain(remark).collect();
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         self.verify(target, digest).await.map_err(told)?;
         Ok(finished(digest, remark))
     }
@@ -291,15 +293,17 @@ impl Push<'_> {
             return Err(TransferError::Nothing);
         };
         for digest in children.iter().rev() {
-            let fresh = pushed
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert((repository.clone(), *digest));
-            if fresh {
+            let known = (repository.clone(), *digest);
+            let lock = || pushed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let is_there = lock().contains(&known);
+            if !is_there {
                 let manifest = self.manifest(digest)?;
                 self.client
                     .push_manifest(registry, repository, &Target::Digest(*digest), manifest)
-                    .await?;
+                    .await
+                    .map_err(|error| about_urls(manifest, error))?;
+                // Only now: another image's index must not overtake the member that it lists.
+                lock().insert(known);
             }
         }
         let root = self.manifest(root)?;
@@ -315,7 +319,7 @@ impl Push<'_> {
         // Registries name different codes for an index with members missing; only a refusal counts, not a fault.
         let refuses_gaps = matches!(error, ClientError::Refused { .. } | ClientError::NotFound { .. });
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
-            return Err(error.into());
+            return Err(about_urls(root, error));
         }
         let pruned = self.pruned(image).ok_or(TransferError::Nothing)?;
         self.client
@@ -349,6 +353,23 @@ impl Push<'_> {
                 found: other.map_or("nothing".to_owned(), |head| head.digest.to_string()),
             }),
         }
+    }
+}
+
+/// A refusal, with what it may be about when the manifest has layers that are to be fetched from elsewhere:
+/// docker-registry answers a bare 500 to those.
+fn about_urls(manifest: &RawManifest, error: ClientError) -> TransferError {
+    let has_urls = manifest
+        .view()
+        .is_ok_and(|view| view.blobs().any(|blob| !blob.urls.is_empty()));
+    let error = TransferError::from(error);
+    match (error.class(), error) {
+        (Class::Unavailable | Class::Unusable, TransferError::Client(source)) if has_urls => {
+            TransferError::ForeignRefused {
+                source: Box::new(source),
+            }
+        }
+        (_, error) => error,
     }
 }
 

@@ -33,7 +33,13 @@ pub(super) struct Source<R> {
 impl<R: Read> Source<R> {
     pub(super) fn new(inner: R) -> (Self, Arc<Seen>) {
         let seen = Arc::<Seen>::default();
-        (Self { inner, seen: Arc::clone(&seen) }, seen)
+        (
+            Self {
+                inner,
+                seen: Arc::clone(&seen),
+            },
+            seen,
+        )
     }
 }
 
@@ -60,7 +66,11 @@ pub(super) struct Checked<R> {
 
 impl<R: Read> Checked<R> {
     pub(super) fn new(plain: R, seen: Arc<Seen>, compression: Compression) -> Self {
-        Self { plain, seen, compression }
+        Self {
+            plain,
+            seen,
+            compression,
+        }
     }
 
     fn explain(&self, error: io::Error) -> io::Error {

@@ -34,7 +34,11 @@ enum State<R, F> {
 
 impl<R: BufRead, F: Frame<R>> Frames<R, F> {
     pub(super) fn new(input: R, seen: Arc<Seen>) -> Self {
-        Self { state: State::Between(input), begun: false, seen }
+        Self {
+            state: State::Between(input),
+            begun: false,
+            seen,
+        }
     }
 
     /// Goes on to the next stream, if there is one.
@@ -68,7 +72,11 @@ fn skip_padding(input: &mut impl BufRead, padded: bool) -> io::Result<Option<u8>
         if buffer.is_empty() {
             return Ok(None);
         }
-        let padding = if padded { buffer.iter().take_while(|byte| **byte == 0).count() } else { 0 };
+        let padding = if padded {
+            buffer.iter().take_while(|byte| **byte == 0).count()
+        } else {
+            0
+        };
         if let Some(first) = buffer.get(padding) {
             let first = *first;
             input.consume(padding);
@@ -96,7 +104,10 @@ impl<R: BufRead, F: Frame<R>> Read for Frames<R, F> {
                     // Lz4's decoder takes the end of the file for the end of its frame.
                     if self.seen.end() {
                         self.state = State::Within(frame);
-                        return Err(CodecError::Cut { compression: F::COMPRESSION }.into());
+                        return Err(CodecError::Cut {
+                            compression: F::COMPRESSION,
+                        }
+                        .into());
                     }
                     self.state = State::Between(frame.finish());
                 }

@@ -35,7 +35,10 @@ const AHEAD: usize = 2;
 pub fn compress(mut input: impl Read, mut output: impl Write, threads: NonZeroUsize) -> io::Result<u64> {
     thread::scope(|scope| {
         let mut pool = Pool::start(scope, threads)?;
-        let mut written = Counted { output: &mut output, bytes: 0 };
+        let mut written = Counted {
+            output: &mut output,
+            bytes: 0,
+        };
         written.write_all(&HEADER)?;
         let (mut crc, mut waiting) = (flate2::Crc::new(), VecDeque::new());
         let mut previous = Vec::new();

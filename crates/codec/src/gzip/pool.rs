@@ -28,9 +28,14 @@ impl Pool {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads.get() {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name("deflate".into()).spawn_scoped(scope, move || work(&queue))?;
+            thread::Builder::new()
+                .name("deflate".into())
+                .spawn_scoped(scope, move || work(&queue))?;
         }
-        Ok(Self { jobs, spare: Vec::new() })
+        Ok(Self {
+            jobs,
+            spare: Vec::new(),
+        })
     }
 
     /// A block to fill.
@@ -54,7 +59,9 @@ impl Pool {
 fn work(queue: &Mutex<Receiver<Job>>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { mut block, outcome }) = job else { return };
+        let Ok(Job { mut block, outcome }) = job else {
+            return;
+        };
         let result = block.deflate().map(|()| block);
         // Nobody waits for it where the caller has failed.
         let _ = outcome.send(result);

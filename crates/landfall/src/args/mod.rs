@@ -1,8 +1,10 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
 mod archives;
+mod rancher;
 mod registries;
 mod upkeep;
+mod windows;
 
 use std::path::PathBuf;
 
@@ -14,11 +16,13 @@ use landfall_oci::{PlatformSet, Reference};
 pub(crate) use self::archives::{
     ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
 };
+pub(crate) use self::rancher::{PlanFormat, RancherExtra, RancherLoad, RancherSave};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
+pub(crate) use self::windows::{ForeignArgs, IndexFormat, WindowsArgs};
 use crate::commands::Settings;
 use crate::exit;
 use crate::progress::Output;
@@ -50,7 +54,8 @@ impl Cli {
 
     /// What was typed; ends the program where that makes no sense.
     pub(crate) fn typed() -> Self {
-        Self::from_arg_matches(&Self::shown().get_matches()).unwrap_or_else(|error| error.exit())
+        let words = rancher::by_name(std::env::args_os());
+        Self::from_arg_matches(&Self::shown().get_matches_from(words)).unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -73,6 +78,8 @@ pub(crate) enum Command {
     Export(Box<Export>),
     Images(Images),
     Registries(Registries),
+    RancherSaveImages(RancherSave),
+    RancherLoadImages(RancherLoad),
     Demo(Demo),
     SelfImage(SelfImage),
     Completions(Completions),
@@ -86,6 +93,8 @@ Examples:
   landfall save -l rancher-images.txt -o rancher.tar
   landfall save -l images.txt -o bundle.tar --platform linux/amd64,linux/arm64
   landfall save -l images.txt -o bundle.tar --from mirror.example:5000/hub --dry-run
+  landfall save -l rancher-images.txt -o rancher.tar --windows-list rancher-windows-images.txt \\
+      --windows-versions 1809,ltsc2022
 
 A run that was interrupted, even by a power cut, is continued by the same command.
 The bundle is a plain tar: `landfall load`, `landfall serve`, docker load, ctr images import,
@@ -106,6 +115,10 @@ pub(crate) struct Save {
     /// Finish without images that cannot be had (still exit code 1; landfall.json in the bundle names them).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -134,6 +147,8 @@ pub(crate) struct Load {
     pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -165,6 +180,10 @@ pub(crate) struct Copy {
     /// Copy what can be had although some images cannot (still exit code 1).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

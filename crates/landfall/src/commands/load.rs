@@ -6,7 +6,7 @@ use std::time::Instant;
 use landfall_images::Mapping;
 use landfall_transfer::{LoadOptions, Selection, load_from};
 
-use super::Context;
+use super::{Context, windows};
 use crate::args::{Load, RunArgs, SpoolArgs, TargetArgs};
 use crate::connect::{self, Audience, Engine};
 use crate::exit::Exit;
@@ -24,6 +24,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
         }
         None => Vec::new(),
     };
+    let windows = windows::options(&args.windows, args.list.as_deref(), context.quiet)?;
     let mapping = mapping(args.target);
     let engine = connect::engine(
         &args.registry,
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: Load, context: Context) -> Result<Exit, Failure> {
     let options = LoadOptions {
         bundle: args.bundle,
         selection: Selection::Mapped { mapping, only },
+        windows,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };
@@ -66,8 +68,8 @@ pub(crate) async fn deliver(
 
 pub(crate) fn mapping(target: TargetArgs) -> Mapping {
     Mapping {
-        destination: target.registry,
         rules: target.map,
         rancher_names: target.rancher_names,
+        ..Mapping::to(target.registry)
     }
 }

@@ -11,12 +11,14 @@ mod load;
 mod man;
 mod pull;
 mod push;
+mod rancher;
 mod registries;
 mod save;
 mod self_image;
 mod serve;
 mod upkeep;
 mod verify;
+mod windows;
 
 pub(crate) use self::serve::Settings;
 use crate::args::Command;
@@ -50,6 +52,8 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Verify(args) => verify::run(args, context).await,
         Command::Images(args) => blocking(move || images::run(args)).await,
         Command::Registries(args) => registries::run(args).await,
+        Command::RancherSaveImages(args) => rancher::save(args.words, context).await,
+        Command::RancherLoadImages(args) => rancher::load(args.words, context).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
         Command::Completions(args) => Ok(man::completions(&args)),

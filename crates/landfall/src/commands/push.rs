@@ -17,6 +17,7 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
             pick: args.image,
             target: args.target,
         },
+        windows: None,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
     };

@@ -22,3 +22,5 @@ mod soak;
 mod upkeep;
 mod wanted;
 mod watching;
+mod windows;
+mod windows_world;
