@@ -10,7 +10,7 @@ use landfall_bundle::{
     Bundle, BundleError, Contents, Layout, LayoutDir, Missing, Writer, WriterOptions, space,
 };
 use landfall_hash::{HashService, Sink};
-use landfall_oci::{Descriptor, Digest, PlatformSet, Reference};
+use landfall_oci::{Descriptor, Digest, Platform, PlatformSet, Reference, View};
 
 use crate::fetch::blocking;
 use crate::load::collect_platforms;
@@ -28,6 +28,8 @@ pub struct ConvertOptions {
     pub into_folder: bool,
     /// Platforms to take along.
     pub platforms: PlatformSet,
+    /// Of an index of which one member is left, only that member: importers that ask for all platforms want them all.
+    pub flatten: bool,
     /// Of two images of one name the first counts; else that is an error.
     pub first_wins: bool,
     /// Write what can be written although some images cannot be used.
@@ -52,8 +54,8 @@ pub async fn convert(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let (platforms, first_wins) = (options.platforms.clone(), options.first_wins);
-    let merging = tokio::task::spawn_blocking(move || Merged::of(bundles, &platforms, first_wins));
+    let wanted = options.clone();
+    let merging = tokio::task::spawn_blocking(move || Merged::of(bundles, &wanted));
     let run = Convert {
         merged: merging.await??,
         options,
@@ -73,19 +75,22 @@ struct Merged {
 }
 
 impl Merged {
-    fn of(bundles: Vec<Bundle>, platforms: &PlatformSet, first_wins: bool) -> Result<Self, TransferError> {
+    fn of(bundles: Vec<Bundle>, options: &ConvertOptions) -> Result<Self, TransferError> {
         let mut merged = Collection::default();
         let mut holders: BTreeMap<Digest, Bundle> = BTreeMap::new();
         let mut names: BTreeMap<String, (Digest, PathBuf)> = BTreeMap::new();
         let mut missing = Vec::new();
         for bundle in &bundles {
-            let mut found = collect_platforms(bundle, platforms)?;
+            let mut found = collect_platforms(bundle, &options.platforms)?;
+            if options.flatten {
+                flatten(&mut found);
+            }
             let mut kept = Vec::with_capacity(found.images.len());
             for mut image in std::mem::take(&mut found.images) {
                 let name = image.reference.to_string();
                 let mine = (image.root.digest, bundle.path().to_owned());
                 match names.get(&name) {
-                    Some((other, _)) if *other == mine.0 || first_wins => continue,
+                    Some((other, _)) if *other == mine.0 || options.first_wins => continue,
                     Some(other) => return Err(disagreement(name, other.clone(), mine)),
                     None => names.insert(name.clone(), mine),
                 };
@@ -112,6 +117,36 @@ impl Merged {
             holders,
         })
     }
+}
+
+/// See [`ConvertOptions::flatten`].
+fn flatten(collection: &mut Collection) {
+    for image in &mut collection.images {
+        let view = |digest: &Digest| collection.manifests.get(digest)?.view().ok();
+        let Some(View::Index(index)) = view(&image.root.digest) else {
+            continue;
+        };
+        let is_companion = |member: &Descriptor| {
+            member.companion_of().is_some() || member.platform.as_ref().is_some_and(Platform::is_unknown)
+        };
+        let mut members = index.manifests.iter().filter(|member| !is_companion(member));
+        let mut kept = members.by_ref().filter_map(|member| match view(&member.digest) {
+            Some(View::Image(manifest)) => Some((member, manifest)),
+            _ => None,
+        });
+        if let (Some((member, manifest)), None) = (kept.next(), kept.next()) {
+            let blobs = std::iter::once(&manifest.config)
+                .chain(&manifest.layers)
+                .map(|blob| blob.digest);
+            image.root = Descriptor::new(member.media_type.clone(), member.digest, member.size);
+            image.manifests = vec![member.digest];
+            image.blobs = blobs
+                .filter(|digest| collection.blobs.contains_key(digest))
+                .collect();
+            image.omitted.clear();
+        }
+    }
+    collection.forget_unneeded();
 }
 
 fn disagreement(name: String, one: (Digest, PathBuf), other: (Digest, PathBuf)) -> TransferError {

@@ -44,6 +44,7 @@ async fn node(args: ExportNode, program: Program, context: Context) -> Result<Ex
         output: plain.clone(),
         into_folder: false,
         platforms: PlatformSet::Some(vec![args.platform.clone()]),
+        flatten: !args.keep_index,
         first_wins: false,
         allow_missing: args.write.allow_missing,
         overwrite: args.write.overwrite,
