@@ -10,6 +10,7 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 pub mod certs;
+pub mod cloud;
 pub mod digest;
 pub mod fake_registry;
 pub mod farm;

@@ -8,6 +8,7 @@
     dead_code
 )]
 
+mod cloud;
 #[path = "../../../net/tests/it/client/fake.rs"]
 mod fake;
 mod keyring;
