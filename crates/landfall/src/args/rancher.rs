@@ -105,7 +105,10 @@ mod tests {
             ("/usr/bin/landfall", vec!["landfall", "-h"]),
             ("./rancher-save-images.sh", vec!["x", "rancher-save-images", "-h"]),
             ("rancher-load-images", vec!["x", "rancher-load-images", "-h"]),
-            ("C/rancher-load-images.PS1", vec!["x", "rancher-load-images", "--ps1", "-h"]),
+            (
+                "C/rancher-load-images.PS1",
+                vec!["x", "rancher-load-images", "--ps1", "-h"],
+            ),
             ("rancher-load-images.txt", vec!["x", "-h"]),
         ];
         for (name, expected) in cases {

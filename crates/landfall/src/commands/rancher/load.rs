@@ -58,7 +58,11 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
     }
     let suffix = call.suffix()?;
     for failure in &mut report.failed {
-        failure.asked = failure.asked.strip_suffix(&suffix).unwrap_or(&failure.asked).to_owned();
+        failure.asked = failure
+            .asked
+            .strip_suffix(&suffix)
+            .unwrap_or(&failure.asked)
+            .to_owned();
     }
     let ending = Ending {
         verb: "rancher-load-images",
@@ -85,7 +89,11 @@ fn tell(
     }
     for list in ops::lists(&call.words, mapping, linux, windows)? {
         if done(report, &list.entry.reference).is_some() {
-            call.tell(&format!("Preparing manifest {}, list[{}]", list.name, list.members.join(" ")));
+            call.tell(&format!(
+                "Preparing manifest {}, list[{}]",
+                list.name,
+                list.members.join(" ")
+            ));
         }
     }
     Ok(())

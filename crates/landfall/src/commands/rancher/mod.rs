@@ -66,7 +66,9 @@ async fn run(script: Script, words: Vec<OsString>, context: Context) -> Result<E
             Ok(Exit::Complete)
         }
         // The scripts know no 2.
-        Err(Failure { exit: Exit::Usage, .. }) => ended.map_err(|failure| failure.with_exit(Exit::Partial)),
+        Err(Failure {
+            exit: Exit::Usage, ..
+        }) => ended.map_err(|failure| failure.with_exit(Exit::Partial)),
         ended => ended,
     }
 }
@@ -148,7 +150,9 @@ impl Call {
         connect::check_stdin(&self.extra.registry, path)?;
         let suffix = self.suffix()?;
         let entries = lists::read(path, self.quiet)?.into_iter();
-        entries.map(|entry| named(&entry, format!("{}{suffix}", entry.text))).collect()
+        entries
+            .map(|entry| named(&entry, format!("{}{suffix}", entry.text)))
+            .collect()
     }
 
     fn windows_list(&self) -> Result<Vec<Entry>, Failure> {

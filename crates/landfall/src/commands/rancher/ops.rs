@@ -11,7 +11,10 @@ use super::words::{Dialect, Words};
 
 /// The calls of the save script.
 pub(super) fn save(words: &Words, entries: &[Entry]) -> Vec<String> {
-    let names: Vec<_> = entries.iter().map(|entry| words.source_name(&entry.text)).collect();
+    let names: Vec<_> = entries
+        .iter()
+        .map(|entry| words.source_name(&entry.text))
+        .collect();
     let mut ops: Vec<_> = names.iter().map(|name| format!("docker pull {name}")).collect();
     ops.push(match words.dialect {
         Dialect::Shell => format!("docker save {}", names.join(" ")),
@@ -31,7 +34,10 @@ pub(super) fn load(
     windows: &[Entry],
 ) -> Result<Vec<String>, MapError> {
     let mut ops = vec![format!("docker load --input {}", words.images)];
-    for list in lists(words, mapping, linux, windows)?.iter().filter(|list| !list.with_linux) {
+    for list in lists(words, mapping, linux, windows)?
+        .iter()
+        .filter(|list| !list.with_linux)
+    {
         ops.extend(list.ops());
     }
     let both: BTreeSet<_> = windows.iter().map(|entry| &entry.reference).collect();
@@ -72,28 +78,46 @@ pub(super) fn lists(
 ) -> Result<Vec<List>, MapError> {
     let in_linux: BTreeSet<_> = linux.iter().map(|entry| &entry.reference).collect();
     let in_windows: BTreeSet<_> = windows.iter().map(|entry| &entry.reference).collect();
-    let alone = windows.iter().filter(|entry| !in_linux.contains(&entry.reference));
+    let alone = windows
+        .iter()
+        .filter(|entry| !in_linux.contains(&entry.reference));
     let both = linux.iter().filter(|entry| in_windows.contains(&entry.reference));
     let alone = alone.map(|entry| List::of(words, mapping, entry, false));
-    alone.chain(both.map(|entry| List::of(words, mapping, entry, true))).collect()
+    alone
+        .chain(both.map(|entry| List::of(words, mapping, entry, true)))
+        .collect()
 }
 
 impl List {
     fn of(words: &Words, mapping: &Mapping, entry: &Entry, with_linux: bool) -> Result<Self, MapError> {
-        let versions = words.windows_versions.split(',').map(str::trim).filter(|version| !version.is_empty());
+        let versions = words
+            .windows_versions
+            .split(',')
+            .map(str::trim)
+            .filter(|version| !version.is_empty());
         let windows = versions.map(|version| format!("windows-{version}"));
         Ok(Self {
             entry: entry.clone(),
             name: target(mapping, entry)?,
-            members: windows.chain(with_linux.then(|| "linux-amd64".to_owned())).collect(),
+            members: windows
+                .chain(with_linux.then(|| "linux-amd64".to_owned()))
+                .collect(),
             with_linux,
         })
     }
 
     fn ops(&self) -> [String; 2] {
-        let members: Vec<_> = self.members.iter().map(|member| format!("{}-{member}", self.name)).collect();
+        let members: Vec<_> = self
+            .members
+            .iter()
+            .map(|member| format!("{}-{member}", self.name))
+            .collect();
         [
-            format!("docker manifest create {} {} --amend", self.name, members.join(" ")),
+            format!(
+                "docker manifest create {} {} --amend",
+                self.name,
+                members.join(" ")
+            ),
             format!("docker manifest push {} --purge", self.name),
         ]
     }

@@ -22,7 +22,11 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
     // The names in the archive are those that docker would have pulled.
     let from_source = |entry: &Entry| named(entry, call.words.source_name(&entry.text));
     let entries = list.iter().map(from_source).collect::<Result<Vec<_>, _>>()?;
-    let windows = call.windows_list()?.iter().map(from_source).collect::<Result<Vec<_>, _>>()?;
+    let windows = call
+        .windows_list()?
+        .iter()
+        .map(from_source)
+        .collect::<Result<Vec<_>, _>>()?;
     let windows = call.windows(windows)?;
     let engine = connect::engine(
         &call.extra.registry,
@@ -83,7 +87,10 @@ fn tell(call: &Call, entries: &[Entry], report: &landfall_transfer::Report) {
         (Dialect::PowerShell, false) => {}
         (Dialect::PowerShell, true) => {
             call.tell("Could not save empty images to host");
-            call.tell(&format!("Please verify the images of '{}' existing or not", call.words.list));
+            call.tell(&format!(
+                "Please verify the images of '{}' existing or not",
+                call.words.list
+            ));
         }
     }
     let is_misnamed = !images.ends_with(".tar");

@@ -121,14 +121,19 @@ impl Words {
     /// # Errors
     /// [`Misuse`]
     pub(super) fn read(script: Script, words: &[String], ours: Ours<'_>) -> Result<Self, Misuse> {
-        let is_powershell = |word: &String| ["-o", "--os-release-id", "--ps1", "--powershell"].contains(&word.as_str());
+        let is_powershell =
+            |word: &String| ["-o", "--os-release-id", "--ps1", "--powershell"].contains(&word.as_str());
         let mut read = match words.iter().any(is_powershell) {
             true => Self::from_last(script, words, ours)?,
             false => Self::from_first(script, words, ours)?,
         };
-        let is_empty = [("-l", &read.list), ("-i", &read.images)].into_iter().find(|(_, value)| value.is_empty());
+        let is_empty = [("-l", &read.list), ("-i", &read.images)]
+            .into_iter()
+            .find(|(_, value)| value.is_empty());
         if let Some((flag, _)) = is_empty.filter(|_| !read.help) {
-            return Err(Misuse::NoValue { flag: flag.to_owned() });
+            return Err(Misuse::NoValue {
+                flag: flag.to_owned(),
+            });
         }
         for registry in [&mut read.source, &mut read.registry] {
             *registry = registry.trim_end_matches('/').to_owned();
@@ -142,7 +147,8 @@ impl Words {
         while let Some(word) = words.next() {
             if let Some(takes_value) = of_ours(ours, word) {
                 read.ours.push(word.to_owned());
-                read.ours.extend(words.next_if(|_| takes_value).map(str::to_owned));
+                read.ours
+                    .extend(words.next_if(|_| takes_value).map(str::to_owned));
                 continue;
             }
             match flag(script, Dialect::Shell, word) {
@@ -155,7 +161,9 @@ impl Words {
                     }
                 }
                 Some(flag) => {
-                    let value = words.next().ok_or_else(|| Misuse::NoValue { flag: word.to_owned() })?;
+                    let value = words.next().ok_or_else(|| Misuse::NoValue {
+                        flag: word.to_owned(),
+                    })?;
                     read.set(flag, value);
                 }
             }
@@ -169,7 +177,8 @@ impl Words {
         for word in words.iter().rev() {
             if let Some(takes_value) = of_ours(ours, word) {
                 let value = behind.pop().filter(|_| takes_value);
-                read.ours.extend([word.as_str()].into_iter().chain(value).map(str::to_owned));
+                read.ours
+                    .extend([word.as_str()].into_iter().chain(value).map(str::to_owned));
                 behind.clear();
                 continue;
             }
@@ -183,7 +192,9 @@ impl Words {
                 Some(Flag::FromAliyun) if behind.last() != Some(&"false") => read.set(Flag::Source, ALIYUN),
                 Some(Flag::FromAliyun) => {}
                 Some(flag) => {
-                    let value = behind.last().ok_or_else(|| Misuse::NoValue { flag: word.clone() })?;
+                    let value = behind
+                        .last()
+                        .ok_or_else(|| Misuse::NoValue { flag: word.clone() })?;
                     read.set(flag, value);
                 }
             }
@@ -218,7 +229,9 @@ impl Words {
 /// Whether a word is a flag of ours, and then whether the next word is its value.
 fn of_ours(ours: Ours<'_>, word: &str) -> Option<bool> {
     let long = word.strip_prefix("--")?;
-    let (name, has_value) = long.split_once('=').map_or((long, false), |(name, _)| (name, true));
+    let (name, has_value) = long
+        .split_once('=')
+        .map_or((long, false), |(name, _)| (name, true));
     let (_, takes_value) = ours.iter().find(|(ours, _)| *ours == name)?;
     Some(*takes_value && !has_value)
 }
@@ -226,13 +239,20 @@ fn of_ours(ours: Ours<'_>, word: &str) -> Option<bool> {
 fn unknown(script: Script, word: &str, ours: Ours<'_>) -> Misuse {
     let name = word.split_once('=').map_or(word, |(name, _)| name);
     let known: Vec<_> = ours.iter().map(|(name, _)| format!("--{name}")).collect();
-    let flags = FLAGS.iter().map(|(name, _)| *name).filter(|name| flag(script, Dialect::Shell, name).is_some());
+    let flags = FLAGS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| flag(script, Dialect::Shell, name).is_some());
     let hint = match flag(script, Dialect::Shell, name) {
         Some(_) if name != word => Some(format!("write `{}`", word.replacen('=', " ", 1))),
         _ if !word.starts_with('-') => Some("every value belongs to a flag".to_owned()),
-        _ => nearest(name, flags.chain(known.iter().map(String::as_str))).map(|near| format!("did you mean `{near}`?")),
+        _ => nearest(name, flags.chain(known.iter().map(String::as_str)))
+            .map(|near| format!("did you mean `{near}`?")),
     };
-    Misuse::Unknown { word: word.to_owned(), hint }
+    Misuse::Unknown {
+        word: word.to_owned(),
+        hint,
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +269,10 @@ mod tests {
     #[test]
     fn defaults_are_the_scripts() {
         let words = read(Script::Save, "").unwrap();
-        assert_eq!((words.list.as_str(), words.images.as_str()), ("rancher-images.txt", "rancher-images.tar.gz"));
+        assert_eq!(
+            (words.list.as_str(), words.images.as_str()),
+            ("rancher-images.txt", "rancher-images.tar.gz")
+        );
         assert_eq!((words.source.as_str(), words.windows_list.as_str()), ("", ""));
         assert_eq!(words.windows_versions, "1809");
         let words = read(Script::Save, "-o 1809").unwrap();
@@ -261,9 +284,19 @@ mod tests {
     fn shell_words() {
         let line = "-l a -i b -s src.io/ --registry reg:5000/ -l c --windows-image-list w --windows-versions 1809,ltsc2022";
         let words = read(Script::Load, line).unwrap();
-        assert_eq!((words.list.as_str(), words.images.as_str()), ("c", "b"), "the last wins");
-        assert_eq!((words.source.as_str(), words.registry.as_str()), ("src.io", "reg:5000"));
-        assert_eq!((words.windows_list.as_str(), words.windows_versions.as_str()), ("w", "1809,ltsc2022"));
+        assert_eq!(
+            (words.list.as_str(), words.images.as_str()),
+            ("c", "b"),
+            "the last wins"
+        );
+        assert_eq!(
+            (words.source.as_str(), words.registry.as_str()),
+            ("src.io", "reg:5000")
+        );
+        assert_eq!(
+            (words.windows_list.as_str(), words.windows_versions.as_str()),
+            ("w", "1809,ltsc2022")
+        );
         // A value is the next word, whatever it looks like.
         assert_eq!(read(Script::Load, "-l -h").unwrap().list, "-h");
         assert!(read(Script::Load, "-h").unwrap().help && read(Script::Save, "--help -l x").unwrap().help);
@@ -271,7 +304,11 @@ mod tests {
 
     #[test]
     fn our_flags_go_between() {
-        let words = read(Script::Save, "--tls-ca ca.pem -l x --insecure --platform=all -i y").unwrap();
+        let words = read(
+            Script::Save,
+            "--tls-ca ca.pem -l x --insecure --platform=all -i y",
+        )
+        .unwrap();
         assert_eq!(words.ours, ["--tls-ca", "ca.pem", "--insecure", "--platform=all"]);
         assert_eq!((words.list.as_str(), words.images.as_str()), ("x", "y"));
     }
@@ -279,17 +316,36 @@ mod tests {
     #[test]
     fn what_the_shell_scripts_refuse() {
         let cases = [
-            (Script::Save, "--image-lists x", "unknown argument `--image-lists`; did you mean `--image-list`?"),
-            (Script::Save, "--image-list=x", "unknown argument `--image-list=x`; write `--image-list x`"),
-            (Script::Save, "rancher-images.txt", "unknown argument `rancher-images.txt`; every value belongs to a flag"),
+            (
+                Script::Save,
+                "--image-lists x",
+                "unknown argument `--image-lists`; did you mean `--image-list`?",
+            ),
+            (
+                Script::Save,
+                "--image-list=x",
+                "unknown argument `--image-list=x`; write `--image-list x`",
+            ),
+            (
+                Script::Save,
+                "rancher-images.txt",
+                "unknown argument `rancher-images.txt`; every value belongs to a flag",
+            ),
             (Script::Save, "-x", "unknown argument `-x`; did you mean `-l`?"),
             (Script::Load, "-l", "-l needs a value"),
-            (Script::Load, "--insecur", "unknown argument `--insecur`; did you mean `--insecure`?"),
+            (
+                Script::Load,
+                "--insecur",
+                "unknown argument `--insecur`; did you mean `--insecure`?",
+            ),
         ];
         for (script, line, told) in cases {
             assert_eq!(read(script, line).unwrap_err().to_string(), told);
         }
-        assert!(read(Script::Save, "-r reg").is_err(), "only the load script has -r");
+        assert!(
+            read(Script::Save, "-r reg").is_err(),
+            "only the load script has -r"
+        );
     }
 
     #[test]
@@ -307,7 +363,10 @@ mod tests {
     #[test]
     fn powershell_words_go_from_last_to_first() {
         let words = read(Script::Load, "-r reg -o 1809 stray --wrong x -L list.txt -i a b").unwrap();
-        assert_eq!((words.registry.as_str(), words.os_release.as_str()), ("reg", "1809"));
+        assert_eq!(
+            (words.registry.as_str(), words.os_release.as_str()),
+            ("reg", "1809")
+        );
         assert_eq!((words.list.as_str(), words.images.as_str()), ("list.txt", "a"));
         // The first of two wins: it is read last.
         assert_eq!(read(Script::Load, "--ps1 -l one -l two").unwrap().list, "one");
