@@ -49,7 +49,12 @@ pub async fn load_listed(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let names = Names::of(options);
+    let mut names = Names::of(options);
+    names.sure = bundle
+        .images()
+        .iter()
+        .filter_map(|image| names.certain(image.reference.as_ref()?))
+        .collect();
     let bundle = bundle.renamed(|reference| names.own_name(reference));
     let only: Vec<_> = options
         .entries
@@ -170,24 +175,25 @@ fn one_of_each(collection: &mut Collection) -> BTreeMap<Reference, (Class, Strin
 struct Names {
     wanted: BTreeSet<String>,
     source: Option<String>,
+    /// Names that the bundle has without any doubt.
+    sure: BTreeSet<Reference>,
 }
 
 impl Names {
     fn of(options: &ListedOptions) -> Self {
         let windows = options.windows.iter().flat_map(|windows| &windows.list);
         let entries = options.entries.iter().chain(windows);
+        let source = options.source.as_ref();
         Self {
             wanted: entries.map(|entry| entry.reference.name()).collect(),
-            source: options
-                .source
-                .as_ref()
-                .map(|source| format!("{}/", source.trim_end_matches('/'))),
+            source: source.map(|source| format!("{}/", source.trim_end_matches('/'))),
+            sure: BTreeSet::new(),
         }
     }
 
-    /// The list's name for what the bundle calls so; `None` when that is the same.
-    fn own_name(&self, reference: &Reference) -> Option<Reference> {
-        let (name, full) = (reference.name(), reference.to_string());
+    /// The list's name for what the bundle calls so, where nobody can doubt it: it came from the source, or is the same.
+    fn certain(&self, reference: &Reference) -> Option<Reference> {
+        let full = reference.to_string();
         if let Some(rest) = self
             .source
             .as_ref()
@@ -195,13 +201,20 @@ impl Names {
         {
             return Reference::parse(rest).ok();
         }
-        if self.wanted.contains(&name) {
-            return None;
+        self.wanted.contains(&reference.name()).then(|| reference.clone())
+    }
+
+    /// The list's name for what the bundle calls so; `None` when that is the same. Where nobody said what stands before
+    /// the list's names, it may be anything, as long as no other image has more right to the name.
+    fn own_name(&self, reference: &Reference) -> Option<Reference> {
+        if let Some(own) = self.certain(reference) {
+            return Some(own);
         }
+        let full = reference.to_string();
         let tails = full.match_indices('/').map(|(at, _)| &full[at + 1..]);
         tails
             .filter_map(|tail| Reference::parse(tail).ok())
-            .find(|tail| self.wanted.contains(&tail.name()))
+            .find(|tail| self.wanted.contains(&tail.name()) && !self.sure.contains(tail))
     }
 }
 

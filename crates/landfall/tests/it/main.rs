@@ -14,6 +14,7 @@ mod kill;
 mod names;
 mod notify;
 mod place;
+mod rancher;
 mod registries;
 mod reload;
 mod rights;

@@ -14,6 +14,7 @@ mod gateway;
 mod helm;
 mod node;
 mod podman;
+mod rancher;
 mod regctl;
 mod self_image;
 mod serving;
