@@ -228,6 +228,7 @@ mod tests {
             source: source.map(str::to_owned),
             mapping: Mapping::of_scripts("reg".parse().unwrap()),
             windows: None,
+            destination: DestinationOptions::default(),
             jobs: 1,
             dry_run: true,
         };
