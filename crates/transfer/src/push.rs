@@ -56,16 +56,19 @@ impl Push<'_> {
         let lost = self.push_blobs(inventory).await;
         let pushed = Mutex::default();
         let (lost, pushed) = (&lost, &pushed);
-        let results: Vec<_> = stream::iter(self.collection.images.iter().enumerate())
-            .map(|(position, image)| async move {
-                (
-                    position,
-                    self.finish_image(position, image, inventory, lost, pushed).await,
-                )
-            })
-            .buffered(SMALL_AT_ONCE)
-            .collect()
-            .await;
+        let mut results = BTreeMap::new();
+        for wave in waves(&self.collection.images, self.targets) {
+            let finished: Vec<_> = stream::iter(wave)
+                .map(|position| async move {
+                    let image = &self.collection.images[position];
+                    let result = self.finish_image(position, image, inventory, lost, pushed).await;
+                    (position, result)
+                })
+                .buffered(SMALL_AT_ONCE)
+                .collect()
+                .await;
+            results.extend(finished);
+        }
         let mut report = Report {
             plan,
             failed: self.collection.failed.clone(),
@@ -313,7 +316,11 @@ impl Push<'_> {
             .push_manifest(registry, repository, &place, root)
             .await
         {
-            Ok(()) => return Ok((root.digest, None)),
+            Ok(()) => {
+                let mut pushed = pushed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                pushed.insert((repository.clone(), root.digest));
+                return Ok((root.digest, None));
+            }
             Err(error) => error,
         };
         // Registries name different codes for an index with members missing; only a refusal counts, not a fault.
@@ -356,6 +363,35 @@ impl Push<'_> {
     }
 }
 
+/// Images in the order in which they are finished: those of one wave at once. An index comes after the images that
+/// have its members under names of their own, and one manifest under several tags of a repository is pushed under one
+/// after the other: docker-registry answers 500 to two writers of one manifest.
+fn waves(images: &[Image], targets: &[Reference]) -> Vec<Vec<usize>> {
+    let mut tags: BTreeMap<(&Repository, &Digest), usize> = BTreeMap::new();
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    let mut lists = Vec::new();
+    let roots: BTreeSet<_> = images
+        .iter()
+        .zip(targets)
+        .map(|(image, target)| (target.repository(), &image.root.digest))
+        .collect();
+    for (position, (image, target)) in images.iter().zip(targets).enumerate() {
+        let is_named = |member: &Digest| roots.contains(&(target.repository(), member));
+        if image.manifests.iter().skip(1).any(is_named) {
+            lists.push(position);
+            continue;
+        }
+        let earlier = tags.entry((target.repository(), &image.root.digest)).or_default();
+        if waves.len() == *earlier {
+            waves.push(Vec::new());
+        }
+        waves[*earlier].push(position);
+        *earlier += 1;
+    }
+    waves.push(lists);
+    waves
+}
+
 /// A refusal, with what it may be about when the manifest has layers that are to be fetched from elsewhere:
 /// docker-registry answers a bare 500 to those.
 fn about_urls(manifest: &RawManifest, error: ClientError) -> TransferError {
@@ -378,4 +414,33 @@ pub(crate) fn place(target: &Reference, digest: Digest) -> Target {
     target
         .tag()
         .map_or(Target::Digest(digest), |tag| Target::Tag(tag.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_oci::{Descriptor, MediaType};
+
+    use super::*;
+
+    #[test]
+    fn lists_follow_their_members_and_tags_of_one_manifest_each_other() {
+        let image = |manifests: &[u8]| {
+            let digest = |byte: &u8| Digest::Sha256([*byte; 32]);
+            Image {
+                reference: "a".parse().unwrap(),
+                asked: String::new(),
+                source: String::new(),
+                root: Descriptor::new(MediaType::OCI_MANIFEST, digest(&manifests[0]), 1),
+                manifests: manifests.iter().map(digest).collect(),
+                blobs: Vec::new(),
+                platforms: Vec::new(),
+                omitted: Vec::new(),
+                remark: None,
+            }
+        };
+        let images = [&[9, 1, 2][..], &[1], &[1], &[2], &[8, 7], &[1]].map(image);
+        let names = ["r/a:list", "r/a:1", "r/a:one", "r/a:2", "r/a:other", "r/b:1"];
+        let targets = names.map(|name| name.parse::<Reference>().unwrap());
+        assert_eq!(waves(&images, &targets), [vec![1, 3, 4, 5], vec![2], vec![0]]);
+    }
 }

@@ -44,7 +44,7 @@ fn docker_registry_asks_for_password_and_tls() {
     let options = docker_registry::Options {
         account: Some(("ann".to_owned(), "secret".to_owned())),
         tls: Some(authority.issue(&certs::LOOPBACK)),
-        root: None,
+        ..docker_registry::Options::default()
     };
     let workload = Workload::hello("team/hello:1", "hello\n");
     let registry = DockerRegistry::start_with(&options, &workload);

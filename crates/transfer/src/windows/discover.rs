@@ -39,12 +39,12 @@ pub(super) struct Piece {
     pub(super) place: Reference,
     pub(super) manifest: RawManifest,
     pub(super) platform: Platform,
-    pub(super) from: From,
+    pub(super) from: Scheme,
 }
 
 /// By which scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Scheme {
     /// A tag of its own: what stands behind the image's.
     Tag(String),
     /// The index that the plain name is.
@@ -128,7 +128,7 @@ impl Search<'_> {
             }
             let plain = found.plains.iter().find(|plain| plain.shelf == position);
             if let Some(plain) = plain
-                && let Some(piece) = self.from_plain(shelf, plain, version).await?
+                && let Some(piece) = self.of_plain(shelf, plain, version).await?
             {
                 return Ok(Some(piece));
             }
@@ -197,12 +197,12 @@ impl Search<'_> {
             place: seen.place,
             manifest,
             platform,
-            from: From::Tag(suffix.to_owned()),
+            from: Scheme::Tag(suffix.to_owned()),
         }))
     }
 
     /// A member among those of the index that the plain name is, or the plain name itself.
-    async fn from_plain(
+    async fn of_plain(
         &self,
         shelf: &Shelf<'_>,
         plain: &Plain,
@@ -213,7 +213,7 @@ impl Search<'_> {
                 let image = platform
                     .as_ref()
                     .map(|platform| (plain.seen.root.clone(), platform.clone()));
-                (image.into_iter().collect(), From::Plain)
+                (image.into_iter().collect(), Scheme::Plain)
             }
             Form::Index(index) => {
                 let may_be = |entry: &&Descriptor| {
@@ -221,7 +221,10 @@ impl Search<'_> {
                     platform.is_none_or(|platform| version.suits(platform) != Some(false))
                 };
                 let entries: Vec<_> = index.entries().filter(may_be).cloned().collect();
-                (candidates(shelf, &plain.seen.place, &entries).await?, From::Entry)
+                (
+                    candidates(shelf, &plain.seen.place, &entries).await?,
+                    Scheme::Entry,
+                )
             }
         };
         // What states no version runs on every one: host processes stand on no Windows base.
@@ -249,7 +252,7 @@ impl Search<'_> {
         let amd64 = Platform::new("linux", "amd64");
         for plain in plains {
             let shelf = &self.shelves[plain.shelf];
-            let piece = |manifest: RawManifest, platform: &Platform, from: From| Piece {
+            let piece = |manifest: RawManifest, platform: &Platform, from: Scheme| Piece {
                 shelf: plain.shelf,
                 place: plain.seen.place.clone(),
                 manifest,
@@ -260,7 +263,7 @@ impl Search<'_> {
                 Form::Image(Some(platform)) => {
                     let is_asked_for = wants_linux || !shelf.is_upstream();
                     if platform.os != "windows" && is_asked_for && is_wanted(shelf, platform) {
-                        return Ok(Some(piece(plain.seen.root.clone(), platform, From::Plain)));
+                        return Ok(Some(piece(plain.seen.root.clone(), platform, Scheme::Plain)));
                     }
                 }
                 Form::Image(None) => {}
@@ -272,7 +275,7 @@ impl Search<'_> {
                     });
                     if let Some((entry, platform)) = entry {
                         let manifest = shelf.member(&plain.seen.place, entry).await?;
-                        return Ok(Some(piece(manifest, platform, From::Entry)));
+                        return Ok(Some(piece(manifest, platform, Scheme::Entry)));
                     }
                 }
             }
@@ -300,7 +303,7 @@ impl Search<'_> {
                     place: seen.place,
                     manifest: seen.root,
                     platform,
-                    from: From::Tag(LINUX_SUFFIX.to_owned()),
+                    from: Scheme::Tag(LINUX_SUFFIX.to_owned()),
                 }));
             }
         }

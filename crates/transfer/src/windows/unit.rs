@@ -7,7 +7,7 @@ use landfall_oci::{Digest, PlatformSet, RawManifest, Reference};
 
 use super::LINUX_SUFFIX;
 use super::assemble::{Assembled, Existing, Member, assemble};
-use super::discover::{Form, From, Piece, Pieces, Search, derived};
+use super::discover::{Form, Piece, Pieces, Scheme, Search, derived};
 use crate::TransferError;
 use crate::collection::Found;
 use crate::tree::Content;
@@ -27,7 +27,10 @@ impl Search<'_> {
     /// [`TransferError::MembersMissing`] when the list cannot be whole; whatever keeps from asking.
     pub(super) async fn unit(&self, name: &Entry, wants_linux: bool) -> Result<Vec<Part>, TransferError> {
         let pieces = self.pieces(name, wants_linux).await?;
-        let is_alone = pieces.windows.iter().all(|(_, piece)| piece.from == From::Plain);
+        let is_alone = pieces
+            .windows
+            .iter()
+            .all(|(_, piece)| piece.from == Scheme::Plain);
         if is_alone && let Some(part) = self.windows_image(name, &pieces).await? {
             return Ok(vec![part]);
         }
@@ -85,7 +88,7 @@ impl Search<'_> {
         // Nothing but the plain image itself: no list is needed to say so.
         if indexes.is_empty()
             && let [piece] = chosen.as_slice()
-            && piece.from == From::Plain
+            && piece.from == Scheme::Plain
         {
             let mut part = self
                 .part(
@@ -130,7 +133,7 @@ impl Search<'_> {
         let mut names: Vec<(String, &Piece)> = Vec::new();
         for (version, piece) in &pieces.windows {
             names.push((format!("-windows-{version}"), piece));
-            if let From::Tag(suffix) = &piece.from {
+            if let Scheme::Tag(suffix) = &piece.from {
                 names.push((suffix.clone(), piece));
             }
         }
@@ -269,9 +272,9 @@ fn existing<'p>(search: &Search<'_>, pieces: &'p Pieces) -> Vec<((usize, &'p Ref
 /// What was put together, in one line.
 fn remark(list: &Assembled, pieces: &Pieces) -> String {
     let how = |piece: &Piece| match &piece.from {
-        From::Tag(suffix) => format!("by its tag {}", suffix.trim_start_matches('-')),
-        From::Entry => "of the index there".to_owned(),
-        From::Plain => "by its own name".to_owned(),
+        Scheme::Tag(suffix) => format!("by its tag {}", suffix.trim_start_matches('-')),
+        Scheme::Entry => "of the index there".to_owned(),
+        Scheme::Plain => "by its own name".to_owned(),
     };
     let mut members: Vec<_> = pieces
         .windows

@@ -23,7 +23,7 @@ struct Set {
     place: Place,
     /// What the web server hands out. Without it, the base layers are in the bundle only.
     bases: Scratch,
-    _web: Nginx,
+    web: Option<Nginx>,
 }
 
 impl Set {
@@ -62,7 +62,7 @@ impl Set {
             world,
             place,
             bases,
-            _web: web,
+            web: Some(web),
         }
     }
 
@@ -78,6 +78,11 @@ impl Set {
             version => format!("rancher/a:1-windows-{version}"),
         };
         self.world.workload.image(&name).root
+    }
+
+    /// Nobody listens where the web server was.
+    fn stop_web(&mut self) {
+        self.web = None;
     }
 
     /// The web server has the base layers no longer.
@@ -113,9 +118,16 @@ fn assert_skopeo(set: &Set, address: &str) {
         let one = format!("docker://{address}/{NAME}@{}", member["digest"].as_str().unwrap());
         assert_eq!(config(&windows, &one)["os.version"], build);
     }
-    // A whole copy, base layers and all.
+}
+
+/// A whole copy, base layers and all. skopeo 1.9 asks their urls first, and the registry only where nobody answers
+/// there: at a 404 it gives up.
+fn assert_skopeo_copies(set: &Set, address: &str) {
     let copied = set.place.path("copied");
-    skopeo.copy(&name, &format!("dir:{}", copied.display()), &[]).ok();
+    let name = format!("docker://{address}/{NAME}:1");
+    Skopeo::new()
+        .copy(&name, &format!("dir:{}", copied.display()), &[])
+        .ok();
     for (layer, _) in set.world.bases() {
         assert_eq!(
             sha256(&fs::read(copied.join(layer.digest().hex())).unwrap()),
@@ -175,20 +187,41 @@ fn assert_containerd(set: &Set, address: &str) {
     );
 }
 
+/// containerd asks the urls of a layer first, and the registry only where they answer 404: behind an air gap such images
+/// do not come, wherever their layers are (containerd#7676, containers/image#1998). Nothing that a registry does helps.
+fn assert_containerd_gives_up(address: &str) {
+    let node = Containerd::start();
+    node.mirror("example.com", &format!("http://{address}"));
+    let outcome = node.fetch(&format!("example.com/{NAME}:1"), &["--platform", "windows/amd64"]);
+    assert!(
+        outcome.stderr.contains("connection refused"),
+        "no longer so? {outcome}"
+    );
+}
+
 #[test]
 fn one_tag_serves_every_node() {
-    let set = Set::saved();
+    let mut set = Set::saved();
     let strict = DockerRegistry::that_takes_urls();
     let ours = Serving::start(&set.place, &["--root", "store"]);
     for address in [&strict.address(), ours.address()] {
         set.load(address).ok();
         assert_by_version(&set, address);
     }
+    for address in [&strict.address(), ours.address()] {
+        assert_skopeo(&set, address);
+        assert_skopeo_copies(&set, address);
+    }
     // From now on only the registries have the base layers.
     set.forget_bases();
     for address in [&strict.address(), ours.address()] {
-        assert_skopeo(&set, address);
         assert_containerd(&set, address);
+    }
+    // And behind an air gap: nobody answers where the urls point to.
+    set.stop_web();
+    for address in [&strict.address(), ours.address()] {
+        assert_skopeo_copies(&set, address);
+        assert_containerd_gives_up(address);
     }
 }
 
