@@ -247,7 +247,11 @@ impl Bundle {
         let mut all: Vec<_> = match &*self.inner.place {
             Place::File { blobs, .. } => blobs.iter().map(|(digest, span)| (*digest, span.len)).collect(),
             Place::Folder { blobs } => blobs.iter().map(|(digest, size)| (*digest, *size)).collect(),
-            Place::Mixed(mixed) => mixed.blobs.iter().map(|(digest, blob)| (*digest, blob.len())).collect(),
+            Place::Mixed(mixed) => mixed
+                .blobs
+                .iter()
+                .map(|(digest, blob)| (*digest, blob.len()))
+                .collect(),
         };
         all.sort_unstable();
         all

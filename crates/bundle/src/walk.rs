@@ -88,7 +88,9 @@ impl Walked {
     fn is_docker_archive(&self) -> bool {
         let has = |name| self.documents.contains_key(name);
         let is_legacy = has("manifest.json") || has("repositories");
-        is_legacy && (!has("index.json") || has("repositories") && has("manifest.json")) && !has("landfall.json")
+        is_legacy
+            && (!has("index.json") || has("repositories") && has("manifest.json"))
+            && !has("landfall.json")
     }
 }
 

@@ -15,7 +15,9 @@ use crate::failure::Failure;
 pub(crate) async fn open(path: &Path, spool: &SpoolArgs, quiet: bool) -> Result<Bundle, Failure> {
     let (path, spool) = (path.to_owned(), spool.clone());
     let opened = tokio::task::spawn_blocking(move || with_bar(&path, &spool, quiet, foreign::open));
-    opened.await.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
+    opened
+        .await
+        .map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }
 
 /// As [`open`]. Blocking.
@@ -34,8 +36,13 @@ fn with_bar<T>(
     quiet: bool,
     open: impl FnOnce(&Path, &Workshop) -> Result<T, landfall_bundle::BundleError>,
 ) -> Result<T, Failure> {
-    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
-    let template = "reading [{bar:32}] {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    let template =
+        "reading [{bar:32}] {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let told = bar.clone();
     let progress = move |progress: Progress| {
@@ -53,6 +60,9 @@ fn with_bar<T>(
 
 /// Where archives are unpacked.
 pub(crate) fn workshop(spool: &SpoolArgs) -> Workshop {
-    let named = spool.spool.clone().or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from));
+    let named = spool
+        .spool
+        .clone()
+        .or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from));
     named.map_or_else(Workshop::usual, Workshop::new)
 }

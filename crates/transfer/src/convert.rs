@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt};
-use landfall_bundle::{Bundle, BundleError, Contents, LayoutDir, Layout, Missing, Writer, WriterOptions, space};
+use landfall_bundle::{
+    Bundle, BundleError, Contents, Layout, LayoutDir, Missing, Writer, WriterOptions, space,
+};
 use landfall_hash::{HashService, Sink};
-use landfall_oci::{Descriptor, Digest, PlatformSet, Reference};
+use landfall_oci::{Descriptor, Digest, Platform, PlatformSet, Reference, View};
 
 use crate::fetch::blocking;
 use crate::load::collect_platforms;
-use crate::{Collection, Disagreement, Event, How, Plan, Report, Reporter, Success, TransferError, UniqueBlob, contents};
+use crate::{
+    Collection, Disagreement, Event, How, Plan, Report, Reporter, Success, TransferError, UniqueBlob,
+    contents,
+};
 
 /// What a conversion needs to know.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct ConvertOptions {
     pub into_folder: bool,
     /// Platforms to take along.
     pub platforms: PlatformSet,
+    /// Of an index of which one member is left, only that member: importers that ask for all platforms want them all.
+    pub flatten: bool,
     /// Of two images of one name the first counts; else that is an error.
     pub first_wins: bool,
     /// Write what can be written although some images cannot be used.
@@ -47,8 +54,8 @@ pub async fn convert(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let (platforms, first_wins) = (options.platforms.clone(), options.first_wins);
-    let merging = tokio::task::spawn_blocking(move || Merged::of(bundles, &platforms, first_wins));
+    let wanted = options.clone();
+    let merging = tokio::task::spawn_blocking(move || Merged::of(bundles, &wanted));
     let run = Convert {
         merged: merging.await??,
         options,
@@ -68,19 +75,22 @@ struct Merged {
 }
 
 impl Merged {
-    fn of(bundles: Vec<Bundle>, platforms: &PlatformSet, first_wins: bool) -> Result<Self, TransferError> {
+    fn of(bundles: Vec<Bundle>, options: &ConvertOptions) -> Result<Self, TransferError> {
         let mut merged = Collection::default();
         let mut holders: BTreeMap<Digest, Bundle> = BTreeMap::new();
         let mut names: BTreeMap<String, (Digest, PathBuf)> = BTreeMap::new();
         let mut missing = Vec::new();
         for bundle in &bundles {
-            let mut found = collect_platforms(bundle, platforms)?;
+            let mut found = collect_platforms(bundle, &options.platforms)?;
+            if options.flatten {
+                flatten(&mut found);
+            }
             let mut kept = Vec::with_capacity(found.images.len());
             for mut image in std::mem::take(&mut found.images) {
                 let name = image.reference.to_string();
                 let mine = (image.root.digest, bundle.path().to_owned());
                 match names.get(&name) {
-                    Some((other, _)) if *other == mine.0 || first_wins => continue,
+                    Some((other, _)) if *other == mine.0 || options.first_wins => continue,
                     Some(other) => return Err(disagreement(name, other.clone(), mine)),
                     None => names.insert(name.clone(), mine),
                 };
@@ -109,6 +119,36 @@ impl Merged {
     }
 }
 
+/// See [`ConvertOptions::flatten`].
+fn flatten(collection: &mut Collection) {
+    for image in &mut collection.images {
+        let view = |digest: &Digest| collection.manifests.get(digest)?.view().ok();
+        let Some(View::Index(index)) = view(&image.root.digest) else {
+            continue;
+        };
+        let is_companion = |member: &Descriptor| {
+            member.companion_of().is_some() || member.platform.as_ref().is_some_and(Platform::is_unknown)
+        };
+        let mut members = index.manifests.iter().filter(|member| !is_companion(member));
+        let mut kept = members.by_ref().filter_map(|member| match view(&member.digest) {
+            Some(View::Image(manifest)) => Some((member, manifest)),
+            _ => None,
+        });
+        if let (Some((member, manifest)), None) = (kept.next(), kept.next()) {
+            let blobs = std::iter::once(&manifest.config)
+                .chain(&manifest.layers)
+                .map(|blob| blob.digest);
+            image.root = Descriptor::new(member.media_type.clone(), member.digest, member.size);
+            image.manifests = vec![member.digest];
+            image.blobs = blobs
+                .filter(|digest| collection.blobs.contains_key(digest))
+                .collect();
+            image.omitted.clear();
+        }
+    }
+    collection.forget_unneeded();
+}
+
 fn disagreement(name: String, one: (Digest, PathBuf), other: (Digest, PathBuf)) -> TransferError {
     TransferError::Disagree(Box::new(Disagreement {
         name,
@@ -121,7 +161,10 @@ fn disagreement(name: String, one: (Digest, PathBuf), other: (Digest, PathBuf)) 
 /// archive: the same archive gives the same bundle, wherever it lies.)
 fn source(bundle: &Bundle, reference: &Reference) -> String {
     let name = reference.to_string();
-    let images = bundle.info().map(|info| info.images.as_slice()).unwrap_or_default();
+    let images = bundle
+        .info()
+        .map(|info| info.images.as_slice())
+        .unwrap_or_default();
     let told = images.iter().find(|image| image.name == name);
     told.map_or(name, |image| image.source.clone())
 }
@@ -132,9 +175,14 @@ fn referrers(
     merged: &mut Collection,
     holders: &mut BTreeMap<Digest, Bundle>,
 ) -> Result<(), TransferError> {
-    let referrers = bundle.info().map(|info| info.referrers.as_slice()).unwrap_or_default();
+    let referrers = bundle
+        .info()
+        .map(|info| info.referrers.as_slice())
+        .unwrap_or_default();
     for referrer in referrers {
-        let is_wanted = referrer.subject.is_none_or(|subject| merged.manifests.contains_key(&subject));
+        let is_wanted = referrer
+            .subject
+            .is_none_or(|subject| merged.manifests.contains_key(&subject));
         if !is_wanted || !bundle.contains(&referrer.digest) {
             continue;
         }
@@ -183,7 +231,8 @@ impl Convert<'_> {
         for failure in &failed {
             self.reporter.event(&Event::ImageFailed { failure });
         }
-        let is_blocked = self.merged.collection.images.is_empty() || !failed.is_empty() && !self.options.allow_missing;
+        let is_blocked =
+            self.merged.collection.images.is_empty() || !failed.is_empty() && !self.options.allow_missing;
         let mut report = Report {
             plan,
             failed,
@@ -206,7 +255,10 @@ impl Convert<'_> {
 
     fn success(&self, image: crate::Image) -> Success {
         let reference = &image.reference;
-        self.reporter.event(&Event::ImageFinished { reference, target: None });
+        self.reporter.event(&Event::ImageFinished {
+            reference,
+            target: None,
+        });
         Success {
             digest: image.root.digest,
             target: self.options.output.display().to_string(),
@@ -271,7 +323,9 @@ impl Convert<'_> {
         let manifests: Vec<_> = self.merged.contents.manifests.values().cloned().collect();
         let images = self.merged.contents.images.clone();
         blocking(move || {
-            manifests.iter().try_for_each(|manifest| folder.manifest(manifest))?;
+            manifests
+                .iter()
+                .try_for_each(|manifest| folder.manifest(manifest))?;
             folder.publish(&images)
         })
         .await
@@ -311,11 +365,17 @@ impl Convert<'_> {
         let digest = *digest;
         let holder = self.merged.holders.get(&digest).ok_or(TransferError::Nothing)?;
         let size = self.size(&digest);
-        let event = Event::BlobStarted { digest, size, already: 0 };
+        let event = Event::BlobStarted {
+            digest,
+            size,
+            already: 0,
+        };
         self.reporter.event(&event);
         let opened = holder.clone();
         let extent = tokio::task::spawn_blocking(move || opened.blob(&digest)).await?;
-        let extent = extent.filter(|extent| extent.len == size).ok_or_else(|| missing(holder.path(), &digest))?;
+        let extent = extent
+            .filter(|extent| extent.len == size)
+            .ok_or_else(|| missing(holder.path(), &digest))?;
         let mut hashed = self.hash.stream_into(digest.algorithm(), Box::new(sink));
         let mut pieces = std::pin::pin!(extent.stream(0..size));
         while let Some(piece) = pieces.next().await {

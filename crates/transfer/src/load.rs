@@ -82,7 +82,8 @@ pub async fn load_from(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     let selection = options.selection.clone();
-    let collected = tokio::task::spawn_blocking(move || collect(&bundle, &selection).map(|found| (bundle, found)));
+    let collected =
+        tokio::task::spawn_blocking(move || collect(&bundle, &selection).map(|found| (bundle, found)));
     let (bundle, mut collection) = collected.await??;
     if let (Some(windows), Selection::Mapped { mapping, only }) = (&options.windows, &options.selection) {
         windows::complete(&mut collection, &bundle, windows, only, client, mapping, reporter).await;
@@ -185,7 +186,10 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
 }
 
 /// As [`collect_bundle`], of these platforms. Blocking.
-pub(crate) fn collect_platforms(bundle: &Bundle, platforms: &PlatformSet) -> Result<Collection, TransferError> {
+pub(crate) fn collect_platforms(
+    bundle: &Bundle,
+    platforms: &PlatformSet,
+) -> Result<Collection, TransferError> {
     let mut collection = Collection::default();
     for image in bundle.images() {
         let Some(reference) = image.reference.clone() else {
@@ -232,7 +236,9 @@ pub(crate) fn collect_image(
     let mut tree = Tree::new(&reference.to_string(), root, platforms)?;
     if let Some(config) = tree.unchecked_config()
         && config.size <= MAX_CONFIG
-        && let Some(extent) = bundle.blob(&config.digest).filter(|extent| extent.len == config.size)
+        && let Some(extent) = bundle
+            .blob(&config.digest)
+            .filter(|extent| extent.len == config.size)
     {
         let len = usize::try_from(extent.len).unwrap_or(0);
         let bytes = extent.read_at(0, len).map_err(|source| BundleError::Io {

@@ -91,7 +91,8 @@ pub(super) fn list(intake: &Intake<'_>) -> Result<Vec<Saved>, BundleError> {
         Some(held) => intake.bytes(held)?,
         None => None,
     };
-    let bytes = bytes.ok_or_else(|| crate::reader::not_a_bundle(intake.path, "its manifest.json is no JSON"))?;
+    let bytes =
+        bytes.ok_or_else(|| crate::reader::not_a_bundle(intake.path, "its manifest.json is no JSON"))?;
     let saved: Vec<Saved> = parse(intake.path, "manifest.json", &bytes)?;
     let same_name = two_of_one_name(&saved);
     match same_name {
@@ -107,7 +108,9 @@ fn two_of_one_name(saved: &[Saved]) -> Option<(String, &str, &str)> {
         for tag in image.repo_tags.iter().flatten() {
             let name = reference(tag).map_or_else(|| tag.clone(), |reference| reference.to_string());
             match seen.insert(name.clone(), image) {
-                Some(other) if other.config != image.config => return Some((name, &other.config, &image.config)),
+                Some(other) if other.config != image.config => {
+                    return Some((name, &other.config, &image.config));
+                }
                 _ => {}
             }
         }
@@ -123,7 +126,11 @@ pub(super) fn two_images(path: &Path, name: String, one: &str, other: &str) -> B
     }
 }
 
-pub(super) fn parse<T: serde::de::DeserializeOwned>(path: &Path, entry: &str, bytes: &[u8]) -> Result<T, BundleError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    entry: &str,
+    bytes: &[u8],
+) -> Result<T, BundleError> {
     serde_json::from_slice(bytes).map_err(|source| BundleError::Json {
         path: path.to_owned(),
         entry: entry.to_owned(),
@@ -138,10 +145,15 @@ pub(super) fn reference(tag: &str) -> Option<Reference> {
 
 /// A config, with its bytes as they are.
 pub(super) fn config(intake: &Intake<'_>, name: &str) -> Result<(Held, Bytes, Config), Fault> {
-    let held = crate::walk::clean(name).ok().and_then(|name| intake.find(&name).copied());
+    let held = crate::walk::clean(name)
+        .ok()
+        .and_then(|name| intake.find(&name).copied());
     let held = held.ok_or_else(|| Fault::Image(format!("its config `{name}` is not in the archive")))?;
     if held.len > MAX_CONFIG {
-        return Err(Fault::Image(format!("its config `{name}` has {} bytes", held.len)));
+        return Err(Fault::Image(format!(
+            "its config `{name}` has {} bytes",
+            held.len
+        )));
     }
     let bytes = intake.bytes(&held)?;
     let bytes = bytes.ok_or_else(|| Fault::Image(format!("its config `{name}` is no JSON")))?;
@@ -155,7 +167,9 @@ pub(super) fn config(intake: &Intake<'_>, name: &str) -> Result<(Held, Bytes, Co
 fn check_config_name(name: &str, found: &Digest) -> Result<(), Fault> {
     let base = name.rsplit('/').next().unwrap_or(name);
     let hex = base.strip_suffix(".json").unwrap_or(base);
-    let promised: Option<Digest> = format!("sha256:{}", hex.strip_prefix("sha256:").unwrap_or(hex)).parse().ok();
+    let promised: Option<Digest> = format!("sha256:{}", hex.strip_prefix("sha256:").unwrap_or(hex))
+        .parse()
+        .ok();
     match promised {
         Some(promised) if promised != *found => Err(Fault::Image(format!(
             "its config `{name}` has the digest {found}: the archive is damaged or was changed"
@@ -172,7 +186,10 @@ impl Made {
         let diff_ids = &config.rootfs.diff_ids;
         if names.len() != diff_ids.len() {
             let counts = (diff_ids.len(), names.len());
-            return Err(Fault::Image(format!("its config names {} layers, manifest.json {}", counts.0, counts.1)));
+            return Err(Fault::Image(format!(
+                "its config names {} layers, manifest.json {}",
+                counts.0, counts.1
+            )));
         }
         let mut layers = Vec::with_capacity(names.len());
         for (name, diff_id) in names.iter().zip(diff_ids) {
@@ -194,8 +211,14 @@ impl Made {
     }
 
     /// A layer as it will be pushed, and the digest of what is in it.
-    pub(super) fn layer(&mut self, intake: &mut Intake<'_>, name: &str) -> Result<(Descriptor, Digest), Fault> {
-        let held = crate::walk::clean(name).ok().and_then(|name| intake.find(&name).copied());
+    pub(super) fn layer(
+        &mut self,
+        intake: &mut Intake<'_>,
+        name: &str,
+    ) -> Result<(Descriptor, Digest), Fault> {
+        let held = crate::walk::clean(name)
+            .ok()
+            .and_then(|name| intake.find(&name).copied());
         let held = held.ok_or_else(|| Fault::Image(format!("its layer `{name}` is not in the archive")))?;
         let key = held.stored.map(|stored| stored.digest);
         if let Some(known) = key.and_then(|key| self.layers.get(&key)) {
@@ -225,7 +248,9 @@ impl Made {
         mut layers: Vec<Descriptor>,
     ) -> Result<Descriptor, BundleError> {
         // Docker's own types have none for zstd.
-        let is_oci = layers.iter().any(|layer| layer.media_type != MediaType::DOCKER_LAYER_GZIP);
+        let is_oci = layers
+            .iter()
+            .any(|layer| layer.media_type != MediaType::DOCKER_LAYER_GZIP);
         let (media_type, config_type) = match is_oci {
             true => (MediaType::OCI_MANIFEST, MediaType::OCI_CONFIG),
             false => (MediaType::DOCKER_MANIFEST, MediaType::DOCKER_CONFIG),
@@ -252,7 +277,12 @@ impl Made {
     }
 
     /// Gives an image its names, or notes why there is none.
-    pub(super) fn add(&mut self, names: &[String], id: &str, root: Result<Descriptor, Fault>) -> Result<(), BundleError> {
+    pub(super) fn add(
+        &mut self,
+        names: &[String],
+        id: &str,
+        root: Result<Descriptor, Fault>,
+    ) -> Result<(), BundleError> {
         match root {
             Ok(root) if names.is_empty() => self.images.push(BundleImage {
                 reference: None,

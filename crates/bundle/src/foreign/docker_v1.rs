@@ -15,7 +15,15 @@ use crate::{Bundle, BundleError};
 /// Longer chains than any storage driver could mount.
 const MAX_LAYERS: usize = 1000;
 /// Fields that belong to one layer's document and not to an image's config.
-const LAYER_FIELDS: [&str; 7] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway", "layerid"];
+const LAYER_FIELDS: [&str; 7] = [
+    "id",
+    "parent",
+    "Size",
+    "parent_id",
+    "layer_id",
+    "throwaway",
+    "layerid",
+];
 
 type Repositories = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -25,14 +33,16 @@ pub(super) fn bundle(mut intake: Intake<'_>) -> Result<Bundle, BundleError> {
         Some(held) => intake.bytes(held)?,
         None => None,
     };
-    let bytes = bytes.ok_or_else(|| crate::reader::not_a_bundle(intake.path, "its repositories file is no JSON"))?;
+    let bytes =
+        bytes.ok_or_else(|| crate::reader::not_a_bundle(intake.path, "its repositories file is no JSON"))?;
     let repositories: Repositories = parse(intake.path, "repositories", &bytes)?;
     let mut made = Made::default();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (repository, tags) in &repositories {
         for (tag, id) in tags {
             let name = format!("{repository}:{tag}");
-            let full = super::docker::reference(&name).map_or_else(|| name.clone(), |reference| reference.to_string());
+            let full = super::docker::reference(&name)
+                .map_or_else(|| name.clone(), |reference| reference.to_string());
             if let Some(other) = seen.insert(full.clone(), id.clone())
                 && other != *id
             {
@@ -54,9 +64,16 @@ fn image(made: &mut Made, intake: &mut Intake<'_>, top: &str) -> Result<Descript
         diff_ids.push(Value::from(diff_id.to_string()));
         history.push(history_of(document));
     }
-    let mut config = chain.into_iter().next().map(|(_, document)| document).unwrap_or_default();
+    let mut config = chain
+        .into_iter()
+        .next()
+        .map(|(_, document)| document)
+        .unwrap_or_default();
     config.retain(|field, _| !LAYER_FIELDS.contains(&field.as_str()));
-    config.insert("rootfs".to_owned(), json!({"type": "layers", "diff_ids": diff_ids}));
+    config.insert(
+        "rootfs".to_owned(),
+        json!({"type": "layers", "diff_ids": diff_ids}),
+    );
     config.insert("history".to_owned(), Value::Array(history));
     let bytes = serde_json::to_vec(&config).map_err(|error| Fault::Image(error.to_string()))?;
     let stored = intake.spool.put(&bytes)?;
@@ -75,7 +92,11 @@ fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<(String, Map<String, Valu
         let bytes = intake.bytes(&held)?.unwrap_or_default();
         let document: Map<String, Value> = serde_json::from_slice(&bytes)
             .map_err(|error| Fault::Image(format!("`{name}` cannot be read: {error}")))?;
-        next = document.get("parent").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
+        next = document
+            .get("parent")
+            .and_then(Value::as_str)
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned);
         chain.push((id, document));
         if chain.len() > MAX_LAYERS {
             return Err(Fault::Image(format!("it has more than {MAX_LAYERS} layers")));
@@ -91,7 +112,10 @@ fn history_of(document: &Map<String, Value>) -> Value {
             history.insert(field.to_owned(), value.clone());
         }
     }
-    let command = document.get("container_config").and_then(|config| config.get("Cmd")).and_then(Value::as_array);
+    let command = document
+        .get("container_config")
+        .and_then(|config| config.get("Cmd"))
+        .and_then(Value::as_array);
     if let Some(command) = command {
         let words: Vec<_> = command.iter().filter_map(Value::as_str).collect();
         history.insert("created_by".to_owned(), Value::from(words.join(" ")));

@@ -95,7 +95,9 @@ fn check_version(path: &Path, version: &str) -> Result<(), BundleError> {
         true => Ok(()),
         false => Err(reader::not_a_bundle(
             path,
-            format!("an archive of hangar whose index has the version {version}; save it again with hangar 1.7 or newer"),
+            format!(
+                "an archive of hangar whose index has the version {version}; save it again with hangar 1.7 or newer"
+            ),
         )),
     }
 }
@@ -110,7 +112,9 @@ fn shared_digest(name: &str) -> Option<Digest> {
 fn merged(list: Vec<Listed>) -> BTreeMap<String, Vec<Member>> {
     let mut names: BTreeMap<String, Vec<Member>> = BTreeMap::new();
     for listed in list {
-        let members = names.entry(format!("{}:{}", listed.source, listed.tag)).or_default();
+        let members = names
+            .entry(format!("{}:{}", listed.source, listed.tag))
+            .or_default();
         for member in listed.images {
             if member.digest.is_some() && !members.iter().any(|known| known.digest == member.digest) {
                 members.push(member);
@@ -134,7 +138,9 @@ fn root(pieces: &mut Pieces, members: &[Member]) -> Result<Descriptor, String> {
 }
 
 fn manifest(pieces: &Pieces, member: &Member) -> Result<Option<Descriptor>, String> {
-    let Some(digest) = member.digest else { return Ok(None) };
+    let Some(digest) = member.digest else {
+        return Ok(None);
+    };
     let manifest = pieces.manifest(&digest)?;
     let platform = Platform {
         architecture: member.arch.clone(),
@@ -151,8 +157,14 @@ fn manifest(pieces: &Pieces, member: &Member) -> Result<Option<Descriptor>, Stri
 }
 
 fn index(pieces: &mut Pieces, members: &[Descriptor]) -> Result<Descriptor, String> {
-    let is_docker = members.iter().all(|member| member.media_type == MediaType::DOCKER_MANIFEST);
-    let media_type = if is_docker { MediaType::DOCKER_LIST } else { MediaType::OCI_INDEX };
+    let is_docker = members
+        .iter()
+        .all(|member| member.media_type == MediaType::DOCKER_MANIFEST);
+    let media_type = if is_docker {
+        MediaType::DOCKER_LIST
+    } else {
+        MediaType::OCI_INDEX
+    };
     let document = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": members});
     let bytes = document.to_string();
     pieces

@@ -29,7 +29,11 @@ pub(super) fn named(bundle: Bundle) -> Bundle {
 }
 
 fn is_haulers(image: &BundleImage) -> bool {
-    let has_kind = image.root.annotations.get(KIND).is_some_and(|kind| KINDS.iter().any(|own| kind.starts_with(own)));
+    let has_kind = image
+        .root
+        .annotations
+        .get(KIND)
+        .is_some_and(|kind| KINDS.iter().any(|own| kind.starts_with(own)));
     has_kind || image.root.annotations.keys().any(|key| key.starts_with(OWN_KEYS))
 }
 
@@ -45,7 +49,10 @@ enum Kind {
 impl Kind {
     fn of(image: &BundleImage) -> Self {
         let kind = image.root.annotations.get(KIND).map_or("", String::as_str);
-        let kind = KINDS.iter().find_map(|own| kind.strip_prefix(own)).unwrap_or_default();
+        let kind = KINDS
+            .iter()
+            .find_map(|own| kind.strip_prefix(own))
+            .unwrap_or_default();
         match kind.split('/').next() {
             Some("sigs") => Self::Tagged("sig"),
             Some("atts") => Self::Tagged("att"),
@@ -78,6 +85,10 @@ fn name(mut image: BundleImage, roots: &HashMap<String, Digest>) -> BundleImage 
             }
         }
     };
-    image.reference = Some(Reference::new(base.registry().clone(), base.repository().clone(), target));
+    image.reference = Some(Reference::new(
+        base.registry().clone(),
+        base.repository().clone(),
+        target,
+    ));
     image
 }

@@ -42,7 +42,9 @@ impl Input {
         }
         let mut head = [0; 16];
         let read = match parts.first() {
-            Some(first) => first.read_at(&mut head, 0).map_err(BundleError::io("read", path))?,
+            Some(first) => first
+                .read_at(&mut head, 0)
+                .map_err(BundleError::io("read", path))?,
             None => 0,
         };
         Ok(Self {
@@ -76,7 +78,11 @@ impl Input {
             Compression::None => Bytes::AsTheyAre(raw),
             compression => Bytes::Decoded(decoder(compression, BufReader::with_capacity(BUFFER, raw))),
         };
-        Plain { bytes, given: 0, read }
+        Plain {
+            bytes,
+            given: 0,
+            read,
+        }
     }
 }
 

@@ -19,7 +19,13 @@ use crate::reader::MAX_DOCUMENT;
 use crate::{BundleError, Span, walk};
 
 /// The names of what describes the images.
-const DOCUMENTS: [&str; 5] = ["index.json", "manifest.json", "repositories", "landfall.json", "hauler-index.json"];
+const DOCUMENTS: [&str; 5] = [
+    "index.json",
+    "manifest.json",
+    "repositories",
+    "landfall.json",
+    "hauler-index.json",
+];
 /// Documents that are kept when only they are wanted, in bytes.
 const MAX_DOCUMENTS: u64 = 256 << 20;
 const MAX_LINKS: usize = 16;
@@ -166,7 +172,9 @@ impl<'a> Intake<'a> {
         let threads = self.workshop.threads;
         let mut content = Hashed::new(head.chain(entries.content()), algorithm);
         let is_packed = form == Form::Packed;
-        let mut piece = self.spool.piece(if is_packed { Algorithm::Sha256 } else { algorithm });
+        let mut piece = self
+            .spool
+            .piece(if is_packed { Algorithm::Sha256 } else { algorithm });
         let copied = match is_packed {
             true => gzip::compress(&mut content, &mut piece, threads),
             false => io::copy(&mut content.inner, &mut piece),
@@ -274,7 +282,9 @@ impl<'a> Intake<'a> {
 
     /// A file as it was in the archive: what was compressed on the way in is unpacked again.
     pub(super) fn raw(&mut self, held: &Held) -> Result<Option<Span>, BundleError> {
-        let Some(stored) = held.stored else { return Ok(None) };
+        let Some(stored) = held.stored else {
+            return Ok(None);
+        };
         if held.form != Form::Packed {
             return Ok(Some(stored.span));
         }
@@ -309,7 +319,8 @@ fn read_head(content: &mut Content<'_, '_>) -> io::Result<Vec<u8>> {
 
 /// A tar's first header, or the zeros of an empty one.
 fn looks_like_tar(head: &[u8]) -> bool {
-    head.first_chunk::<HEAD>().is_some_and(|block| tar::decode(block).is_ok())
+    head.first_chunk::<HEAD>()
+        .is_some_and(|block| tar::decode(block).is_ok())
 }
 
 /// Hashes what passes.

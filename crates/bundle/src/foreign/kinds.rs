@@ -101,15 +101,20 @@ fn kind(intake: &mut Intake<'_>) -> Result<Kind, BundleError> {
 }
 
 fn is_described(intake: &Intake<'_>) -> bool {
-    ["index.json", "manifest.json", "repositories"].iter().any(|name| intake.find(name).is_some())
+    ["index.json", "manifest.json", "repositories"]
+        .iter()
+        .any(|name| intake.find(name).is_some())
 }
 
 /// The one folder at the top that everything is in: somebody packed the folder and not what is in it.
 fn only_folder(intake: &Intake<'_>) -> Option<String> {
-    let mut folders = intake.names().map(|name| name.split_once('/').map(|(folder, _)| folder));
+    let mut folders = intake
+        .names()
+        .map(|name| name.split_once('/').map(|(folder, _)| folder));
     let first = folders.next()??.to_owned();
     let is_only = folders.all(|folder| folder == Some(&first));
-    let is_layout = intake.find(&format!("{first}/index.json")).is_some() || intake.find(&format!("{first}/manifest.json")).is_some();
+    let is_layout = intake.find(&format!("{first}/index.json")).is_some()
+        || intake.find(&format!("{first}/manifest.json")).is_some();
     (is_only && is_layout).then_some(first)
 }
 

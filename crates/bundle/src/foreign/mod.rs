@@ -70,7 +70,11 @@ impl Workshop {
     #[must_use]
     pub fn usual() -> Self {
         let large = Path::new("/var/tmp");
-        Self::new(if large.is_dir() { large.to_owned() } else { std::env::temp_dir() })
+        Self::new(if large.is_dir() {
+            large.to_owned()
+        } else {
+            std::env::temp_dir()
+        })
     }
 
     fn tell(&self, progress: Progress) {
@@ -147,9 +151,7 @@ pub fn open(path: &Path, workshop: &Workshop) -> Result<Bundle, BundleError> {
 pub fn look(path: &Path, workshop: &Workshop) -> Result<Look, BundleError> {
     let look = match find(path)? {
         Found::Bundle(bundle) => Look::Bundle(bundle),
-        Found::Archive(input) => {
-            kinds::look(documents(input, path, workshop)?)?
-        }
+        Found::Archive(input) => kinds::look(documents(input, path, workshop)?)?,
     };
     Ok(match look {
         Look::Bundle(bundle) => Look::Bundle(hauler::named(bundle)),
@@ -158,7 +160,13 @@ pub fn look(path: &Path, workshop: &Workshop) -> Result<Look, BundleError> {
 }
 
 fn documents<'a>(input: Input, path: &'a Path, workshop: &'a Workshop) -> Result<Intake<'a>, BundleError> {
-    Intake::of(input.read(workshop), path, workshop, Spool::in_memory()?, Keep::Documents)
+    Intake::of(
+        input.read(workshop),
+        path,
+        workshop,
+        Spool::in_memory()?,
+        Keep::Documents,
+    )
 }
 
 /// What lies at a path.
@@ -187,8 +195,13 @@ fn find(path: &Path) -> Result<Found, BundleError> {
         return Err(not_a_bundle(path, "the file is empty"));
     };
     match sniff::check(first, path) {
-        Err(BundleError::Compressed { kind: sniff::ZIP, .. }) => return zipped(files, path).map(Found::Bundle),
-        Err(BundleError::Compressed { kind: sniff::SEVEN_ZIP, .. }) => {
+        Err(BundleError::Compressed { kind: sniff::ZIP, .. }) => {
+            return zipped(files, path).map(Found::Bundle);
+        }
+        Err(BundleError::Compressed {
+            kind: sniff::SEVEN_ZIP,
+            ..
+        }) => {
             return Err(not_a_bundle(path, "a 7-zip file; unpack it first"));
         }
         Err(BundleError::Compressed { .. }) => {}
@@ -210,7 +223,10 @@ fn folder(path: &Path) -> Result<Bundle, BundleError> {
         return Bundle::open(path);
     }
     if has("docker/registry/v2") || has("landfall-store") {
-        return Err(not_a_bundle(path, "the storage of a registry; `landfall serve` reads it, then copy from there"));
+        return Err(not_a_bundle(
+            path,
+            "the storage of a registry; `landfall serve` reads it, then copy from there",
+        ));
     }
     match skopeo::bundle(path)? {
         Some(bundle) => Ok(bundle),
@@ -225,7 +241,9 @@ fn zipped(mut files: Vec<File>, path: &Path) -> Result<Bundle, BundleError> {
         return Ok(bundle);
     }
     let shared: Arc<Path> = Arc::from(path);
-    let documents = Documents::read(path, |name| Ok(entries.get(name).map(|span| span.of(&file, &shared))))?;
+    let documents = Documents::read(path, |name| {
+        Ok(entries.get(name).map(|span| span.of(&file, &shared)))
+    })?;
     let blob = |(name, span): (&String, &Span)| Some((walk::blob_digest(name)?, *span));
     let blobs = entries.iter().filter_map(blob).collect();
     let place = Place::File {

@@ -81,7 +81,12 @@ impl Series {
     }
 
     fn name(&self, number: u64) -> PathBuf {
-        let name = format!("{}{number:0width$}{}", self.before, self.after, width = self.digits);
+        let name = format!(
+            "{}{number:0width$}{}",
+            self.before,
+            self.after,
+            width = self.digits
+        );
         self.folder.join(name)
     }
 }
@@ -93,10 +98,19 @@ mod tests {
     #[test]
     fn series_are_told_from_names_with_numbers() {
         let next = |name: &str| Series::of(Path::new(name)).map(|series| series.name(series.first + 1));
-        assert_eq!(next("a/haul.tar.zst.001").unwrap(), Path::new("a/haul.tar.zst.002"));
+        assert_eq!(
+            next("a/haul.tar.zst.001").unwrap(),
+            Path::new("a/haul.tar.zst.002")
+        );
         assert_eq!(next("p.tar.zst.part001").unwrap(), Path::new("p.tar.zst.part002"));
         assert_eq!(next("haul_0.tar.zst").unwrap(), Path::new("haul_1.tar.zst"));
-        for none in ["haul.tar.zst", "haul_7.tar.zst", "v1.26", "a.tar.002", "images1.tar"] {
+        for none in [
+            "haul.tar.zst",
+            "haul_7.tar.zst",
+            "v1.26",
+            "a.tar.002",
+            "images1.tar",
+        ] {
             assert_eq!(next(none), None, "{none}");
         }
     }

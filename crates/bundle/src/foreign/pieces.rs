@@ -58,7 +58,9 @@ impl Pieces {
         let bytes = reader::read_all(&extent).map_err(|error| error.to_string())?;
         let found = landfall_hash::digest(digest.algorithm(), &bytes);
         if found != *digest {
-            return Err(format!("its manifest {digest} has the digest {found}: damaged, copy or save it again"));
+            return Err(format!(
+                "its manifest {digest} has the digest {found}: damaged, copy or save it again"
+            ));
         }
         RawManifest::new(None, *digest, bytes).map_err(|error| error.to_string())
     }
@@ -71,9 +73,18 @@ impl Pieces {
     }
 
     /// Gives an image its name, or notes why there is none.
-    pub(super) fn add(&mut self, name: String, reference: Option<Reference>, root: Result<Descriptor, String>) {
+    pub(super) fn add(
+        &mut self,
+        name: String,
+        reference: Option<Reference>,
+        root: Result<Descriptor, String>,
+    ) {
         match root {
-            Ok(root) => self.images.push(BundleImage { reference, name, root }),
+            Ok(root) => self.images.push(BundleImage {
+                reference,
+                name,
+                root,
+            }),
             Err(reason) => self.refused.push(Refused {
                 name,
                 reference,
@@ -97,11 +108,18 @@ impl Pieces {
 pub(super) fn no_two_of_one_name(path: &Path, images: &[BundleImage]) -> Result<(), BundleError> {
     let mut seen: BTreeMap<String, Digest> = BTreeMap::new();
     for image in images {
-        let Some(reference) = &image.reference else { continue };
+        let Some(reference) = &image.reference else {
+            continue;
+        };
         let digest = image.root.digest;
         match seen.insert(reference.to_string(), digest) {
             Some(other) if other != digest => {
-                return Err(two_images(path, reference.to_string(), &other.to_string(), &digest.to_string()));
+                return Err(two_images(
+                    path,
+                    reference.to_string(),
+                    &other.to_string(),
+                    &digest.to_string(),
+                ));
             }
             _ => {}
         }

@@ -27,7 +27,11 @@ pub(super) fn bundle(root: &Path) -> Result<Option<Bundle>, BundleError> {
         if depth == MAX_DEPTH {
             continue;
         }
-        let mut below: Vec<_> = list(root, &folder)?.into_iter().filter(is_folder).filter_map(text).collect();
+        let mut below: Vec<_> = list(root, &folder)?
+            .into_iter()
+            .filter(is_folder)
+            .filter_map(text)
+            .collect();
         below.sort();
         folders.extend(below.into_iter().map(|name| (join(&folder, &name), depth + 1)));
     }
@@ -38,7 +42,12 @@ pub(super) fn bundle(root: &Path) -> Result<Option<Bundle>, BundleError> {
 }
 
 fn is_image(root: &Path, folder: &str) -> bool {
-    let has = |name: &str| root.join(folder).join(name).symlink_metadata().is_ok_and(|stat| stat.is_file());
+    let has = |name: &str| {
+        root.join(folder)
+            .join(name)
+            .symlink_metadata()
+            .is_ok_and(|stat| stat.is_file())
+    };
     has("manifest.json") && has("version")
 }
 
@@ -52,16 +61,24 @@ fn image(pieces: &mut Pieces, root: &Path, folder: &str) -> Result<(), BundleErr
             && let Some(digest) = digest_of(&name)
             && stat.is_file()
         {
-            pieces.blobs.insert(digest, Piece::File(join(folder, &name).into(), stat.len()));
+            pieces
+                .blobs
+                .insert(digest, Piece::File(join(folder, &name).into(), stat.len()));
         }
     }
     let root_manifest = manifest(pieces, root, &join(folder, "manifest.json"));
     let name = match folder {
-        "" => root.file_name().and_then(|name| name.to_str()).unwrap_or_default(),
+        "" => root
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default(),
         folder => folder,
     };
     // What has neither tag nor digest is the name of somebody's folder.
-    let is_name = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+    let is_name = name
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains([':', '@']));
     let reference = Reference::parse(name).ok().filter(|_| is_name);
     let name = match (&reference, &root_manifest) {
         (None, Ok(root)) if folder.is_empty() => root.digest.to_string(),

@@ -51,7 +51,8 @@ impl Spool {
     /// A file on the disk for about `needed` bytes.
     pub(super) fn on_disk(workshop: &Workshop, needed: u64) -> Result<Self, BundleError> {
         let folder = &workshop.folder;
-        let file = tempfile::tempfile_in(folder).map_err(BundleError::io("write a temporary file in", folder))?;
+        let file =
+            tempfile::tempfile_in(folder).map_err(BundleError::io("write a temporary file in", folder))?;
         let spool = Self {
             file: Arc::new(file),
             folder: Arc::from(folder.as_path()),
@@ -143,7 +144,9 @@ impl NewPiece<'_> {
 
     /// Keeps what was written, unless the same bytes are there already.
     pub(super) fn keep_once(self, known: &mut HashMap<Digest, Span>) -> Stored {
-        let Self { spool, hasher, len, .. } = self;
+        let Self {
+            spool, hasher, len, ..
+        } = self;
         let digest = hasher.finish();
         let span = *known.entry(digest).or_insert(Span {
             offset: spool.end,
@@ -177,7 +180,12 @@ impl NewPiece<'_> {
         }
         match spool.file.write_all_at(bytes, at) {
             Ok(()) => Ok(()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
                 Err(spool.full(bytes.len() as u64, disk::free(&spool.file).unwrap_or(0)))
             }
             Err(error) => Err(BundleError::io("write a temporary file in", &spool.folder)(error)),

@@ -100,7 +100,9 @@ impl<'a> Entries<'a> {
                 }
                 Kind::File | Kind::Directory | Kind::Link => {
                     let link = pending.link.unwrap_or(header.link);
-                    return self.entry(&name, header.kind, size, &link, block[156] == b'1').map(Some);
+                    return self
+                        .entry(&name, header.kind, size, &link, block[156] == b'1')
+                        .map(Some);
                 }
                 Kind::Other(_) => return Err(self.refuse(&name, "is neither a file nor a directory")),
             }
@@ -109,7 +111,10 @@ impl<'a> Entries<'a> {
 
     fn entry(&self, name: &str, kind: Kind, size: u64, link: &str, hard: bool) -> Result<Entry, BundleError> {
         if name.len() > MAX_NAME || link.len() > MAX_NAME {
-            return Err(self.refuse(&name[..name.floor_char_boundary(64)], "has a name of absurd length"));
+            return Err(self.refuse(
+                &name[..name.floor_char_boundary(64)],
+                "has a name of absurd length",
+            ));
         }
         let clean = walk::clean(name).map_err(|reason| self.refuse(name, reason))?;
         let what = match kind {
@@ -247,7 +252,9 @@ pub(super) struct Content<'b, 'a> {
 impl Read for Content<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let entries = &mut *self.entries;
-        let wish = usize::try_from(entries.left.0).unwrap_or(usize::MAX).min(buffer.len());
+        let wish = usize::try_from(entries.left.0)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         if wish == 0 {
             return Ok(0);
         }
@@ -287,7 +294,10 @@ mod tests {
     #[test]
     fn links_stay_within_the_archive() {
         let to = |from, target| link_target(from, target);
-        assert_eq!(to("a/layer.tar", "../b/layer.tar").as_deref(), Some("b/layer.tar"));
+        assert_eq!(
+            to("a/layer.tar", "../b/layer.tar").as_deref(),
+            Some("b/layer.tar")
+        );
         assert_eq!(to("a/layer.tar", "./x").as_deref(), Some("a/x"));
         assert_eq!(to("", "b/x").as_deref(), Some("b/x"));
         assert_eq!(to("a/layer.tar", "../../b"), None);

@@ -77,11 +77,17 @@ impl Zip<'_> {
         // The end record's comment reaches exactly to the end of the file.
         let is_end = |at: &usize| {
             let record = &tail[*at..];
-            record.starts_with(&END) && record.len() >= END_LEN && END_LEN + usize::from(u16_at(record, 20)) == record.len()
+            record.starts_with(&END)
+                && record.len() >= END_LEN
+                && END_LEN + usize::from(u16_at(record, 20)) == record.len()
         };
         let at = (0..tail.len()).rev().find(is_end).ok_or_else(|| self.cut())?;
         let end = &tail[at..];
-        let mut found = (u64::from(u32_at(end, 16)), u64::from(u32_at(end, 12)), u64::from(u16_at(end, 10)));
+        let mut found = (
+            u64::from(u32_at(end, 16)),
+            u64::from(u32_at(end, 12)),
+            u64::from(u16_at(end, 10)),
+        );
         let locator = at.checked_sub(LOCATOR64_LEN).map(|start| &tail[start..at]);
         if let Some(locator) = locator.filter(|locator| locator.starts_with(&LOCATOR64)) {
             found = self.zip64(u64_at(locator, 8))?;
@@ -102,7 +108,10 @@ impl Zip<'_> {
             return Err(self.refuse("zip64 end record", "is not where the file says"));
         }
         if u64_at(&end, 24) != u64_at(&end, 32) {
-            return Err(self.refuse("zip64 end record", "is of an archive in several files; join them first"));
+            return Err(self.refuse(
+                "zip64 end record",
+                "is of an archive in several files; join them first",
+            ));
         }
         Ok((u64_at(&end, 48), u64_at(&end, 40), u64_at(&end, 32)))
     }
@@ -220,5 +229,9 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Zeros where there is nothing: callers have compared lengths.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .copied()
+        .unwrap_or([0; N])
 }

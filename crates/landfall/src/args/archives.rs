@@ -106,6 +106,10 @@ pub(crate) struct ExportNode {
     /// The node's platform.
     #[arg(long, value_name = "PLATFORM", default_value = "linux/amd64")]
     pub(crate) platform: Platform,
+    /// Keep indexes although only one of their members comes along, as in the archives that K3s itself publishes: digests
+    /// of indexes are known to the node then, but other importers may miss the members left out.
+    #[arg(long)]
+    pub(crate) keep_index: bool,
     /// The archive's form. Layers are compressed already: the others cost time and save next to nothing.
     #[arg(long, value_name = "FORMAT", default_value = "tar")]
     pub(crate) format: ArchiveFormat,
@@ -138,10 +142,16 @@ impl Convert {
     /// The registry and repository of `--name`.
     pub(crate) fn repository(&self) -> Result<Option<(landfall_oci::Registry, Repository)>, String> {
         let Some(name) = &self.name else { return Ok(None) };
-        let reference = landfall_oci::Reference::parse(name).map_err(|error| format!("--name {name}: {error}"))?;
+        let reference =
+            landfall_oci::Reference::parse(name).map_err(|error| format!("--name {name}: {error}"))?;
         match (reference.tag(), reference.digest()) {
-            (None, None) => Ok(Some((reference.registry().clone(), reference.repository().clone()))),
-            _ => Err(format!("--name {name}: without a tag; tags come from the archive")),
+            (None, None) => Ok(Some((
+                reference.registry().clone(),
+                reference.repository().clone(),
+            ))),
+            _ => Err(format!(
+                "--name {name}: without a tag; tags come from the archive"
+            )),
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) async fn run(args: Convert, context: Context) -> Result<Exit, Failure
         into_folder: text.ends_with(b"/") || args.out.is_dir(),
         output: args.out,
         platforms: args.platform,
+        flatten: false,
         first_wins: args.first_wins,
         allow_missing: args.write.allow_missing,
         overwrite: args.write.overwrite,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle::Bundle;
 use landfall_diag::{Source, Sources};
-use landfall_oci::{PlatformSet, Platform};
+use landfall_oci::{Platform, PlatformSet};
 use landfall_registries::intent::{Intent, from_registries_yaml};
 use landfall_registries::k3s::Program;
 use landfall_registries::registries_yaml::{self, Target};
@@ -44,6 +44,7 @@ async fn node(args: ExportNode, program: Program, context: Context) -> Result<Ex
         output: plain.clone(),
         into_folder: false,
         platforms: PlatformSet::Some(vec![args.platform.clone()]),
+        flatten: !args.keep_index,
         first_wins: false,
         allow_missing: args.write.allow_missing,
         overwrite: args.write.overwrite,
@@ -67,7 +68,8 @@ async fn node(args: ExportNode, program: Program, context: Context) -> Result<Ex
     let mut files = vec![target];
     if let Some(text) = registries {
         let path = args.out.join("registries.yaml");
-        write_private(&path, &text, args.write.overwrite).map_err(|error| Failure::local("write", &path, &error))?;
+        write_private(&path, &text, args.write.overwrite)
+            .map_err(|error| Failure::local("write", &path, &error))?;
         files.push(path);
     }
     tell(&files, program);
@@ -76,7 +78,10 @@ async fn node(args: ExportNode, program: Program, context: Context) -> Result<Ex
 
 fn tell(files: &[PathBuf], program: Program) {
     let program = program.as_str();
-    let places = [format!("/var/lib/rancher/{program}/agent/images/"), format!("/etc/rancher/{program}/")];
+    let places = [
+        format!("/var/lib/rancher/{program}/agent/images/"),
+        format!("/etc/rancher/{program}/"),
+    ];
     for (file, place) in files.iter().zip(places) {
         out::progress(&format!("{} belongs in {place} of each node", file.display()));
     }
@@ -107,7 +112,10 @@ fn compress(plain: &Path, target: &Path, format: ArchiveFormat) -> io::Result<()
         return Ok(());
     }
     let folder = plain.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".landfall-").suffix(".partial.txt").tempfile_in(folder)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".landfall-")
+        .suffix(".partial.txt")
+        .tempfile_in(folder)?;
     let mut input = File::open(plain)?;
     match format {
         ArchiveFormat::Tar => {}
@@ -124,7 +132,11 @@ fn compress(plain: &Path, target: &Path, format: ArchiveFormat) -> io::Result<()
 }
 
 /// The text of registries.yaml, when one is asked for.
-fn registries_file(args: &ExportNode, program: Program, bundles: &[Bundle]) -> Result<Option<String>, Failure> {
+fn registries_file(
+    args: &ExportNode,
+    program: Program,
+    bundles: &[Bundle],
+) -> Result<Option<String>, Failure> {
     let (intent, losses) = match (&args.registries, &args.server) {
         (Some(file), _) => {
             let wanted = registries::wanted(std::slice::from_ref(file))?;
@@ -137,18 +149,28 @@ fn registries_file(args: &ExportNode, program: Program, bundles: &[Bundle]) -> R
     target.header = vec![concat!("Written by landfall ", env!("CARGO_PKG_VERSION")).to_owned()];
     let written = registries_yaml::write(&intent, &target);
     for loss in losses.iter().chain(&written.rendered.losses) {
-        out::progress(&format!("note: not carried over: {}: {}; {}", loss.what, loss.why, loss.advice));
+        out::progress(&format!(
+            "note: not carried over: {}: {}; {}",
+            loss.what, loss.why, loss.advice
+        ));
     }
-    let text = written.rendered.files.into_iter().find_map(|file| match file.body {
-        Body::Text(text) => Some(text),
-        Body::Link(_) => None,
-    });
+    let text = written
+        .rendered
+        .files
+        .into_iter()
+        .find_map(|file| match file.body {
+            Body::Text(text) => Some(text),
+            Body::Link(_) => None,
+        });
     Ok(text)
 }
 
 /// Every registry of the bundle's images, mirrored by one, where `landfall load` puts them and `landfall serve` has them.
 fn mirrored(server: &str, bundles: &[Bundle]) -> Result<Intent, Failure> {
-    let references = bundles.iter().flat_map(Bundle::images).filter_map(|image| image.reference.as_ref());
+    let references = bundles
+        .iter()
+        .flat_map(Bundle::images)
+        .filter_map(|image| image.reference.as_ref());
     let hosts: BTreeSet<_> = references.map(|reference| reference.registry().clone()).collect();
     let endpoint = match server.contains("://") {
         true => server.to_owned(),

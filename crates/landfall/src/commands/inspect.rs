@@ -46,9 +46,17 @@ fn docker(args: &Inspect, images: &[Looked]) {
             true => "(no name)".to_owned(),
             false => image.names.join(" "),
         };
-        vec![name, image.config.to_string(), human::bytes(image.bytes), image.platform.to_string()]
+        vec![
+            name,
+            image.config.to_string(),
+            human::bytes(image.bytes),
+            image.platform.to_string(),
+        ]
     });
-    out::result(&human::table(&["IMAGE", "CONFIG", "UNPACKED>", "PLATFORM"], &rows.collect::<Vec<_>>()));
+    out::result(&human::table(
+        &["IMAGE", "CONFIG", "UNPACKED>", "PLATFORM"],
+        &rows.collect::<Vec<_>>(),
+    ));
     out::result(&format!(
         "\n{}; a docker-archive: the digests that they will have in a registry are shown by --digests, which \
          compresses all layers\n",

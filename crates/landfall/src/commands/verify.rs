@@ -82,7 +82,10 @@ fn document(report: &Report) -> serde_json::Value {
     let findings = report.findings.iter().map(
         |finding| json!({"digest": finding.digest, "problem": describe(finding), "images": finding.images}),
     );
-    let refused = report.refused.iter().map(|refused| json!({"image": refused.name, "problem": refused.reason}));
+    let refused = report
+        .refused
+        .iter()
+        .map(|refused| json!({"image": refused.name, "problem": refused.reason}));
     json!({
         "refused": refused.collect::<Vec<_>>(),
         "right": report.is_right(), "blobs": report.blobs, "bytes": report.bytes,

@@ -1,6 +1,7 @@
 //! The program as its users run it, against registries that behave and registries that do not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod archives;
 mod bad_input;
 mod disk_full;
 mod faults;

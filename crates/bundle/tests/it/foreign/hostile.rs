@@ -14,7 +14,10 @@ fn archive() -> Vec<u8> {
     let config = config("amd64", &[&tar]);
     Archive::default()
         .file("c.json", &config)
-        .json("manifest.json", &json!([{"Config": "c.json", "RepoTags": ["a/b:1"], "Layers": ["l/layer.tar"]}]))
+        .json(
+            "manifest.json",
+            &json!([{"Config": "c.json", "RepoTags": ["a/b:1"], "Layers": ["l/layer.tar"]}]),
+        )
         .file("l/layer.tar", &tar)
         .file("noise", &noise(2, 9000))
         .done()
@@ -26,7 +29,10 @@ fn refused(bytes: &[u8], words: &str) -> BundleError {
     let path = bench.write("archive", bytes);
     let error = bench.open(&path).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains(words) && text.contains(path.to_str().unwrap()), "{text}");
+    assert!(
+        text.contains(words) && text.contains(path.to_str().unwrap()),
+        "{text}"
+    );
     error
 }
 
@@ -55,28 +61,51 @@ fn names_and_links_that_lead_out() {
     let with = |archive: Archive| gzip(&[archive.open_end(), self::archive()].concat());
     refused(&with(Archive::default().file("../x", b"x")), "leads out");
     refused(&with(Archive::default().file("/etc/passwd", b"x")), "absolute");
-    refused(&with(Archive::default().symlink("l/x", "../../etc/passwd")), "link out");
-    refused(&with(Archive::default().symlink("l/x", "/etc/passwd")), "link out");
-    refused(&with(Archive::default().link(tar::EntryType::Link, "l/x", "../x")), "link out");
-    refused(&with(Archive::default().link(tar::EntryType::Fifo, "l/x", "")), "neither a file");
+    refused(
+        &with(Archive::default().symlink("l/x", "../../etc/passwd")),
+        "link out",
+    );
+    refused(
+        &with(Archive::default().symlink("l/x", "/etc/passwd")),
+        "link out",
+    );
+    refused(
+        &with(Archive::default().link(tar::EntryType::Link, "l/x", "../x")),
+        "link out",
+    );
+    refused(
+        &with(Archive::default().link(tar::EntryType::Fifo, "l/x", "")),
+        "neither a file",
+    );
     // Round and round: the layer is simply not there.
     let round = Archive::default().symlink("a", "b").symlink("b", "a");
     let bytes = round.file("c", &config("amd64", &[&layer("x", b"x")]));
     let list = json!([{"Config": "c", "RepoTags": ["a/b:1"], "Layers": ["a"]}]);
-    let bundle = Bench::new().open_bytes(&gzip(&bytes.json("manifest.json", &list).done())).unwrap();
+    let bundle = Bench::new()
+        .open_bytes(&gzip(&bytes.json("manifest.json", &list).done()))
+        .unwrap();
     assert!(bundle.refused()[0].reason.contains("not in the archive"));
 }
 
 #[test]
 fn one_name_twice() {
-    let with = |name: &str, bytes: &[u8]| [Archive::default().file(name, bytes).open_end(), archive()].concat();
-    for bytes in [with("noise", b"x"), with("./manifest.json", b"[]"), with("l//layer.tar", b"x")] {
+    let with =
+        |name: &str, bytes: &[u8]| [Archive::default().file(name, bytes).open_end(), archive()].concat();
+    for bytes in [
+        with("noise", b"x"),
+        with("./manifest.json", b"[]"),
+        with("l//layer.tar", b"x"),
+    ] {
         let error = refused(&gzip(&bytes), "there twice");
         assert!(matches!(error, BundleError::Duplicate { .. }));
         refused(&bytes, "there twice");
     }
     // The same bytes twice are no question.
-    assert!(Bench::new().open_bytes(&gzip(&with("noise", &noise(2, 9000)))).is_ok());
+    assert!(
+        Bench::new()
+            .open_bytes(&gzip(&with("noise", &noise(2, 9000))))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -94,7 +123,10 @@ fn sizes_beyond_the_disk_are_refused_before_they_are_read() {
         let mut bytes = landfall_oci::tar::encode("blob", size);
         bytes.extend([b'x'; 4096]);
         let error = Bench::new().open_bytes(&gzip(&bytes)).unwrap_err();
-        let is_right = matches!(error, BundleError::SpoolFull { .. } | BundleError::UnsafeEntry { .. });
+        let is_right = matches!(
+            error,
+            BundleError::SpoolFull { .. } | BundleError::UnsafeEntry { .. }
+        );
         assert!(is_right, "{error}");
         if let BundleError::SpoolFull { .. } = error {
             assert!(error.to_string().contains("--spool"), "{error}");
@@ -106,7 +138,9 @@ fn sizes_beyond_the_disk_are_refused_before_they_are_read() {
 fn a_bomb_ends_by_what_it_grows_to() {
     // Ten terabytes of zeros, of which a zstd frame needs few bytes; the header says so honestly.
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-    encoder.write_all(&landfall_oci::tar::encode("layer.tar", 10 << 40)).unwrap();
+    encoder
+        .write_all(&landfall_oci::tar::encode("layer.tar", 10 << 40))
+        .unwrap();
     let zeros = vec![0; 1 << 20];
     for _ in 0..5 << 10 {
         encoder.write_all(&zeros).unwrap();
@@ -133,14 +167,18 @@ fn more_entries_than_anything_has() {
 fn wrong_digests_in_a_compressed_layout_are_found() {
     let bench = Bench::new();
     let blob = format!("blobs/sha256/{}", sha256(b"right").hex());
-    let archive = Archive::default()
-        .file(&blob, b"wrong")
-        .json("index.json", &json!({"schemaVersion": 2, "manifests": [{
+    let archive = Archive::default().file(&blob, b"wrong").json(
+        "index.json",
+        &json!({"schemaVersion": 2, "manifests": [{
             "mediaType": landfall_oci::MediaType::OCI_MANIFEST, "digest": sha256(b"right"), "size": 5,
             "annotations": {"io.containerd.image.name": "docker.io/a/b:1"},
-        }]}));
+        }]}),
+    );
     let bundle = bench.open_bytes(&gzip(&archive.done())).unwrap();
-    assert!(matches!(bundle.manifest(&sha256(b"right")), Err(BundleError::WrongDigest { .. })));
+    assert!(matches!(
+        bundle.manifest(&sha256(b"right")),
+        Err(BundleError::WrongDigest { .. })
+    ));
 }
 
 #[test]

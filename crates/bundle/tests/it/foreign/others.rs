@@ -14,11 +14,20 @@ use crate::support::{World, noise, world};
 /// A layout's files by name, the documents last.
 fn files(world: &World, index: &Value) -> Vec<(String, Vec<u8>)> {
     let name = |digest: &Digest| format!("blobs/{}/{}", digest.algorithm(), digest.hex());
-    let manifests = world.manifests.iter().map(|(digest, manifest)| (name(digest), manifest.bytes.to_vec()));
-    let blobs = world.blobs.iter().map(|(digest, (bytes, _))| (name(digest), bytes.clone()));
+    let manifests = world
+        .manifests
+        .iter()
+        .map(|(digest, manifest)| (name(digest), manifest.bytes.to_vec()));
+    let blobs = world
+        .blobs
+        .iter()
+        .map(|(digest, (bytes, _))| (name(digest), bytes.clone()));
     let mut files: Vec<_> = manifests.chain(blobs).collect();
     files.push(("index.json".to_owned(), index.to_string().into_bytes()));
-    files.push(("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()));
+    files.push((
+        "oci-layout".to_owned(),
+        br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
+    ));
     files
 }
 
@@ -37,12 +46,17 @@ fn by_containerd_name(name: &str) -> Value {
 }
 
 fn tar(prefix: &str, files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let add = |archive: Archive, (name, bytes): &(String, Vec<u8>)| archive.file(&format!("{prefix}{name}"), bytes);
+    let add =
+        |archive: Archive, (name, bytes): &(String, Vec<u8>)| archive.file(&format!("{prefix}{name}"), bytes);
     files.iter().fold(Archive::default(), add).done()
 }
 
 fn expected(world: &World) -> Vec<(String, Digest)> {
-    let mut all: Vec<_> = world.images.iter().map(|image| (image.reference.to_string(), image.root.digest)).collect();
+    let mut all: Vec<_> = world
+        .images
+        .iter()
+        .map(|image| (image.reference.to_string(), image.root.digest))
+        .collect();
     all.sort();
     all
 }
@@ -77,7 +91,9 @@ fn a_look_unpacks_nothing() {
     let world = world();
     let files = files(&world, &index(&world, by_containerd_name));
     let path = bench.write("archive", &gzip(&tar("", &files)));
-    let Look::Bundle(bundle) = foreign::look(&path, &bench.workshop()).unwrap() else { panic!() };
+    let Look::Bundle(bundle) = foreign::look(&path, &bench.workshop()).unwrap() else {
+        panic!()
+    };
     assert_eq!(images(&bundle), expected(&world));
     assert!(world.manifests.keys().all(|digest| bundle.contains(digest)));
 }
@@ -113,9 +129,7 @@ fn haulers_names() {
     let mut world = World::default();
     let image = world.image("linux/amd64", &[layer("x", b"x")]);
     let other = world.image("linux/amd64", &[layer("y", b"y")]);
-    let entry = |root: &landfall_oci::RawManifest, annotations: Value| {
-        json!({"mediaType": root.media_type, "digest": root.digest, "size": root.bytes.len(), "annotations": annotations})
-    };
+    let entry = |root: &landfall_oci::RawManifest, annotations: Value| json!({"mediaType": root.media_type, "digest": root.digest, "size": root.bytes.len(), "annotations": annotations});
     let name = "io.containerd.image.name";
     let short = "org.opencontainers.image.ref.name";
     let index = json!({"schemaVersion": 2, "manifests": [
@@ -129,7 +143,9 @@ fn haulers_names() {
     ]});
     let mut files = files(&world, &index);
     files.push(("store.json".to_owned(), b"{}".to_vec()));
-    let bundle = bench.open_bytes(&zstd::encode_all(&tar("", &files)[..], 3).unwrap()).unwrap();
+    let bundle = bench
+        .open_bytes(&zstd::encode_all(&tar("", &files)[..], 3).unwrap())
+        .unwrap();
     let wanted = [
         "docker.io/hauler/chart:1.0.0".to_owned(),
         "ghcr.io/a/b:2".to_owned(),
@@ -149,7 +165,10 @@ fn haulers_names() {
     let full = files.iter().position(|(name, _)| name == "index.json").unwrap();
     files[full].0 = "hauler-index.json".to_owned();
     files.retain(|(name, _)| name != "oci-layout");
-    files.push(("index.json".to_owned(), br#"{"schemaVersion":2,"manifests":[]}"#.to_vec()));
+    files.push((
+        "index.json".to_owned(),
+        br#"{"schemaVersion":2,"manifests":[]}"#.to_vec(),
+    ));
     files.push(("manifest.json".to_owned(), b"[]".to_vec()));
     for bytes in [tar("", &files), gzip(&tar("", &files))] {
         assert_eq!(names(&bench.open_bytes(&bytes).unwrap()), wanted);
@@ -166,7 +185,9 @@ fn zarfs_packages() {
     }
     files.push(("zarf.yaml".to_owned(), b"kind: ZarfPackageConfig\n".to_vec()));
     files.push(("components/x.tar".to_owned(), layer("x", b"x")));
-    let bundle = bench.open_bytes(&zstd::encode_all(&tar("", &files)[..], 3).unwrap()).unwrap();
+    let bundle = bench
+        .open_bytes(&zstd::encode_all(&tar("", &files)[..], 3).unwrap())
+        .unwrap();
     assert_eq!(images(&bundle), expected(&world));
 }
 
@@ -182,7 +203,14 @@ fn skopeo(bench: &Bench, folder: &str, world: &World, root: &Digest) -> PathBuf 
     for (digest, (bytes, _)) in &world.blobs {
         bench.write(&format!("{folder}/{}", digest.hex()), bytes);
     }
-    bench.write(&format!("{folder}/version"), b"Directory Transport Version: 1.1\n").parent().unwrap().to_owned()
+    bench
+        .write(
+            &format!("{folder}/version"),
+            b"Directory Transport Version: 1.1\n",
+        )
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -200,12 +228,21 @@ fn skopeos_folders() {
     bench.write("tree/notes/readme", b"");
     std::os::unix::fs::symlink(&folder, bench.write("tree/x", b"").with_file_name("linked:1")).unwrap();
     let bundle = bench.open(&folder.with_file_name("tree")).unwrap();
-    assert_eq!(names(&bundle), ["docker.io/library/busybox:1.36", "quay.io/team/app:v1"]);
+    assert_eq!(
+        names(&bundle),
+        ["docker.io/library/busybox:1.36", "quay.io/team/app:v1"]
+    );
     assert_whole(&bundle);
     // A manifest that is not what the file was called by.
     let wrong = folder.join(format!("{}.manifest.json", world.images[1].root.digest.hex()));
     std::fs::write(wrong, "{}").unwrap();
-    assert!(bench.open(&folder).unwrap().manifest(&world.images[1].root.digest).is_err());
+    assert!(
+        bench
+            .open(&folder)
+            .unwrap()
+            .manifest(&world.images[1].root.digest)
+            .is_err()
+    );
 }
 
 /// hangar's zip of a world: two platforms under one name, each an entry of the list.
@@ -244,18 +281,37 @@ fn hangars_archives_with_and_without_zip64() {
         let zip = hangar(&world, list.clone(), "v1.2.0", zip64);
         let bundle = bench.open(&bench.write("hangar.zip", &zip.done())).unwrap();
         assert_whole(&bundle);
-        assert_eq!(names(&bundle), ["docker.io/library/nginx:1.27", "docker.io/rancher/one:v1", "docker.io/rancher/single:v1"]);
-        let refused: Vec<_> = bundle.refused().iter().map(|refused| refused.name.as_str()).collect();
+        assert_eq!(
+            names(&bundle),
+            [
+                "docker.io/library/nginx:1.27",
+                "docker.io/rancher/one:v1",
+                "docker.io/rancher/single:v1"
+            ]
+        );
+        let refused: Vec<_> = bundle
+            .refused()
+            .iter()
+            .map(|refused| refused.name.as_str())
+            .collect();
         assert_eq!(refused, ["quay.io/a/gone:v1"]);
-        let View::Index(index) = bundle.manifest(&images(&bundle)[0].1).unwrap().view().unwrap() else { panic!() };
-        let platforms: Vec<_> = index.manifests.iter().map(|member| member.platform.clone().unwrap().to_string()).collect();
+        let View::Index(index) = bundle.manifest(&images(&bundle)[0].1).unwrap().view().unwrap() else {
+            panic!()
+        };
+        let platforms: Vec<_> = index
+            .manifests
+            .iter()
+            .map(|member| member.platform.clone().unwrap().to_string())
+            .collect();
         assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
         assert_eq!(images(&bundle)[0].1, images(&bundle)[1].1);
         assert_eq!(images(&bundle)[2].1, amd.digest);
         roots.push(images(&bundle));
     }
     assert_eq!(roots[0], roots[1]);
-    let old = bench.open(&bench.write("old.zip", &hangar(&world, json!([]), "v1.1.0", false).done())).unwrap_err();
+    let old = bench
+        .open(&bench.write("old.zip", &hangar(&world, json!([]), "v1.1.0", false).done()))
+        .unwrap_err();
     assert!(old.to_string().contains("v1.1.0"), "{old}");
 }
 
@@ -264,7 +320,9 @@ fn a_zip_that_is_an_oci_layout() {
     let bench = Bench::new();
     let world = world();
     let files = files(&world, &index(&world, by_containerd_name));
-    let zip = files.iter().fold(Zip::default(), |zip, (name, bytes)| zip.stored(name, bytes));
+    let zip = files
+        .iter()
+        .fold(Zip::default(), |zip, (name, bytes)| zip.stored(name, bytes));
     let bundle = bench.open(&bench.write("layout.zip", &zip.done())).unwrap();
     assert_eq!(images(&bundle), expected(&world));
     assert_whole(&bundle);
@@ -274,9 +332,22 @@ fn a_zip_that_is_an_oci_layout() {
 fn strangers_are_told_what_they_are() {
     let bench = Bench::new();
     for (archive, words) in [
-        (Archive::default().file("docker/registry/v2/blobs/sha256/aa/x/data", b"x"), "oc-mirror"),
-        (Archive::default().file("manifest.json", b"[]").file(&format!("sha256-{}.tar.gz", "a".repeat(64)), b"x"), "imgpkg"),
-        (Archive::default().file("manifest.json", b"{}").file("version", b"x"), "skopeo"),
+        (
+            Archive::default().file("docker/registry/v2/blobs/sha256/aa/x/data", b"x"),
+            "oc-mirror",
+        ),
+        (
+            Archive::default()
+                .file("manifest.json", b"[]")
+                .file(&format!("sha256-{}.tar.gz", "a".repeat(64)), b"x"),
+            "imgpkg",
+        ),
+        (
+            Archive::default()
+                .file("manifest.json", b"{}")
+                .file("version", b"x"),
+            "skopeo",
+        ),
         (Archive::default().file("readme", b"x"), "without images"),
     ] {
         for bytes in [archive.clone().done(), gzip(&archive.done())] {

@@ -59,8 +59,10 @@ impl Zip {
         };
         self.directory.extend_from_slice(&packed.to_le_bytes());
         self.directory.extend_from_slice(&whole.to_le_bytes());
-        self.directory.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        self.directory.extend_from_slice(&(extra.len() as u16).to_le_bytes());
+        self.directory
+            .extend_from_slice(&(name.len() as u16).to_le_bytes());
+        self.directory
+            .extend_from_slice(&(extra.len() as u16).to_le_bytes());
         self.directory.extend_from_slice(&[0; 10]);
         self.directory.extend_from_slice(&place.to_le_bytes());
         self.directory.extend_from_slice(name.as_bytes());
@@ -117,7 +119,11 @@ fn a_good_one_is_read() {
     let bench = Bench::new();
     for zip64 in [false, true] {
         let zip = Zip::new(zip64);
-        assert!(bench.open(&bench.write("x.zip", &zip.stored("index.json", INDEX).done())).is_ok());
+        assert!(
+            bench
+                .open(&bench.write("x.zip", &zip.stored("index.json", INDEX).done()))
+                .is_ok()
+        );
     }
 }
 
@@ -127,14 +133,28 @@ fn names_that_lead_out_and_names_twice() {
     refused(&zip("../x").done(), "leads out");
     refused(&zip("/etc/passwd").done(), "absolute");
     let bench = Bench::new();
-    let twice = bench.open(&bench.write("x.zip", &zip("./index.json").done())).unwrap_err();
+    let twice = bench
+        .open(&bench.write("x.zip", &zip("./index.json").done()))
+        .unwrap_err();
     assert!(matches!(twice, BundleError::Duplicate { .. }), "{twice}");
 }
 
 #[test]
 fn compressed_entries_say_what_to_do() {
-    refused(&Zip::default().entry("share/x", b"zip", 8, 100).stored("index.json", INDEX).done(), "zip -0");
-    refused(&Zip::default().entry("share/x", b"zip", 0, 100).stored("index.json", INDEX).done(), "zip -0");
+    refused(
+        &Zip::default()
+            .entry("share/x", b"zip", 8, 100)
+            .stored("index.json", INDEX)
+            .done(),
+        "zip -0",
+    );
+    refused(
+        &Zip::default()
+            .entry("share/x", b"zip", 0, 100)
+            .stored("index.json", INDEX)
+            .done(),
+        "zip -0",
+    );
 }
 
 #[test]
@@ -153,19 +173,30 @@ fn directories_that_lie() {
         ] {
             let bench = Bench::new();
             let bytes = zip().done_saying(offset, size, count);
-            assert!(bench.open(&bench.write("x.zip", &bytes)).is_err(), "{offset} {size} {count}");
+            assert!(
+                bench.open(&bench.write("x.zip", &bytes)).is_err(),
+                "{offset} {size} {count}"
+            );
         }
         for cut in [whole.len() / 3, whole.len() / 2, whole.len() - 1] {
             refused(&whole[..cut], "");
         }
     }
     let huge = Zip::new(true).stored("index.json", INDEX);
-    for (offset, size, count) in [(u64::MAX, 1, 1), (1, u64::MAX, 1), (0, 10, u64::MAX), (u64::MAX, u64::MAX, u64::MAX)] {
+    for (offset, size, count) in [
+        (u64::MAX, 1, 1),
+        (1, u64::MAX, 1),
+        (0, 10, u64::MAX),
+        (u64::MAX, u64::MAX, u64::MAX),
+    ] {
         refused(&huge.clone().done_saying(offset, size, count), "cannot be");
     }
     // Another name in the entry's own header.
     let mut bytes = Zip::default().stored("index.json", INDEX).done();
     bytes[30] = b'x';
     refused(&bytes, "not where the directory");
-    refused(&Zip::default().stored("index.json", INDEX).done()[..60], "incomplete");
+    refused(
+        &Zip::default().stored("index.json", INDEX).done()[..60],
+        "incomplete",
+    );
 }

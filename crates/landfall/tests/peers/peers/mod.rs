@@ -1,5 +1,6 @@
 //! One file for each peer; here is what they share.
 
+mod archives;
 mod conformance;
 mod containerd;
 mod crane;

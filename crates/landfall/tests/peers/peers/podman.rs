@@ -51,12 +51,6 @@ fn what_it_saves_we_push_and_load() {
     let other = Podman::new();
     other.pull(&target).ok();
     assert_eq!(other.run(&target).ok(), says(SINGLE));
-    // A docker-archive has no manifests: there is nothing that could be moved as it is, and we say so.
-    podman
-        .save("docker-archive", &[&full(DOCKER)], &place.path("docker.tar"))
-        .ok();
-    let outcome = place.landfall(&["push", "docker.tar", &target]);
-    assert_eq!(outcome.code(), Some(4), "{outcome}");
 }
 
 #[test]
