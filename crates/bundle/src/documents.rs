@@ -82,19 +82,25 @@ struct DockerImage {
 }
 
 /// Docker's list: one platform per name, images only, and only those whose layers are all here, because
-/// `docker load` gives up on the whole file at the first layer that it cannot find.
+/// `docker load` gives up on the whole file at the first layer that it cannot find. So it does on Linux at the first
+/// image for Windows: those stand here only where there is nothing else.
 ///
 /// # Errors
 /// [`BundleError::Inconsistent`] when a manifest cannot be read.
 pub(crate) fn docker_manifest_json(contents: &Contents) -> Result<Vec<u8>, BundleError> {
     let mut sorted: Vec<_> = contents.images.iter().collect();
     sorted.sort_by_key(|image| image.reference.to_string());
+    let mut choices = Vec::new();
+    for image in sorted {
+        choices.extend(docker_choice(contents, image)?.map(|choice| (image, choice)));
+    }
+    let is_windows = |platform: &Option<Platform>| platform.as_ref().is_some_and(|it| it.os == "windows");
+    if !choices.iter().all(|(_, (platform, ..))| is_windows(platform)) {
+        choices.retain(|(_, (platform, ..))| !is_windows(platform));
+    }
     let mut list: Vec<DockerImage> = Vec::new();
     let mut position: BTreeMap<Digest, usize> = BTreeMap::new();
-    for image in sorted {
-        let Some((digest, manifest)) = docker_choice(contents, &image.root)? else {
-            continue;
-        };
+    for (image, (_, digest, manifest)) in choices {
         let at = *position.entry(digest).or_insert_with(|| {
             list.push(DockerImage {
                 config: blob_name(&manifest.config.digest),
@@ -129,18 +135,22 @@ fn docker_tag(reference: &Reference) -> Option<String> {
     Some(format!("{}:{tag}", reference.name()))
 }
 
-/// The image that `docker load` gets: linux/amd64, else the first that is whole.
-fn docker_choice(contents: &Contents, root: &Descriptor) -> Result<Option<(Digest, Manifest)>, BundleError> {
+/// The image that `docker load` gets: linux/amd64, else the first that is whole and not for Windows, else the first.
+fn docker_choice(contents: &Contents, image: &Image) -> Result<Option<Candidate>, BundleError> {
     let mut candidates = Vec::new();
-    collect_candidates(contents, root, 0, &mut candidates)?;
+    let mut root = image.root.clone();
+    // What a name without an index runs on is known where somebody read its config.
+    if let ([platform], None) = (image.platforms.as_slice(), &root.platform) {
+        root.platform = Some(platform.clone());
+    }
+    collect_candidates(contents, &root, 0, &mut candidates)?;
     let wish = Platform::new("linux", "amd64");
-    let best = candidates
-        .iter()
-        .position(|(platform, ..)| platform.as_ref().is_some_and(|platform| wish.matches(platform)));
-    Ok(candidates
-        .into_iter()
-        .nth(best.unwrap_or(0))
-        .map(|(_, digest, manifest)| (digest, manifest)))
+    let rank = |(platform, ..): &Candidate| match platform {
+        Some(platform) if wish.matches(platform) => 0,
+        Some(platform) if platform.os == "windows" => 2,
+        _ => 1,
+    };
+    Ok(candidates.into_iter().min_by_key(rank))
 }
 
 type Candidate = (Option<Platform>, Digest, Manifest);
