@@ -193,9 +193,9 @@ impl Keyring {
     }
 
     /// Gives back what a registry refused. Whether it is worth asking again.
-    pub(crate) async fn refuse(&self, lease: &Lease) -> bool {
+    pub(crate) fn refuse(&self, lease: &Lease) -> bool {
         match &self.cloud {
-            Some(cloud) => cloud.refuse(lease).await,
+            Some(cloud) => cloud.refuse(lease),
             None => false,
         }
     }

@@ -175,8 +175,8 @@ impl Cloud {
     }
 
     /// Takes back what a registry refused. Whether it is worth asking again.
-    pub(crate) async fn refuse(&self, lease: &Lease) -> bool {
-        self.inner.slots.refuse(lease, self.inner.options.pause).await
+    pub(crate) fn refuse(&self, lease: &Lease) -> bool {
+        self.inner.slots.refuse(lease, self.inner.options.pause)
     }
 
     async fn fetch(&self, owner: &Owner, keys: Option<&EcrKeys>) -> Result<Granted, Failure> {

@@ -246,12 +246,11 @@ async fn switched_off_nobody_is_asked() {
     machine.options.automatic = false;
     is_anonymous(&machine.login(PRIVATE).await.unwrap(), "no credential");
     let keyring = machine.keyring();
-    let made = keyring.create_repository(
-        &PRIVATE.parse().unwrap(),
-        &"a".parse().unwrap(),
-        NewRepository::default(),
-    );
-    assert!(made.await.is_err());
+    let (registry, name) = (PRIVATE.parse().unwrap(), "a".parse().unwrap());
+    let made = keyring
+        .create_repository(&registry, &name, NewRepository::default())
+        .await;
+    assert!(made.is_err());
     assert!(aws.service().asked().is_empty());
     // What was asked for by name is done all the same: with this machine's keys.
     let keyring = keyring.with_ecr(PRIVATE.parse().unwrap(), None);
@@ -313,12 +312,9 @@ async fn repositories_are_made_with_the_same_keys() {
         &error.to_string(),
         &["ecr:CreateRepository `b`", "AccessDeniedException", "arn:aws"],
     );
-    let other = keyring.create_repository(
-        &"registry.example".parse().unwrap(),
-        &"b".parse().unwrap(),
-        settings,
-    );
-    says(&other.await.unwrap_err().to_string(), &["no registry of ECR"]);
+    let elsewhere = "registry.example".parse().unwrap();
+    let other = keyring.create_repository(&elsewhere, &name, settings).await;
+    says(&other.unwrap_err().to_string(), &["no registry of ECR"]);
 }
 
 #[tokio::test]
