@@ -186,7 +186,7 @@ impl Keyring {
             None => None,
         };
         match (found, missing) {
-            (Some((found, lease)), _) => Ok((found, Some(lease))),
+            (Some((found, lease)), _) => Ok((found, lease)),
             (None, Some(error)) => Err(error),
             (None, None) => Ok((Found::nothing(), None)),
         }
