@@ -171,9 +171,7 @@ impl Authorizer {
         let keyring = &self.inner.keyring;
         let fetch = async |scopes: &ScopeSet| {
             let refusal = match (self.exchange(key, found, realm, scopes).await, lease) {
-                (Err(error @ AuthError::Rejected { .. }), Some(lease)) if keyring.refuse(lease).await => {
-                    error
-                }
+                (Err(error @ AuthError::Rejected { .. }), Some(lease)) if keyring.refuse(lease) => error,
                 (issued, _) => return issued,
             };
             tracing::debug!(%refusal, "the credential of a cloud is renewed");
@@ -211,7 +209,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// [`AuthError::Unsupported`] when the registry wants neither Basic nor Bearer, [`AuthError::RealmRefused`].
-    pub async fn refused(
+    pub fn refused(
         &self,
         ticket: &Ticket,
         answered_by: &Uri,
@@ -248,7 +246,7 @@ impl Authorizer {
             lock(&self.inner.known).insert(registry.clone(), known);
             let wanted = ScopeSet::parse(scope.as_deref().unwrap_or_default());
             let has_ended = error.as_deref() == Some("invalid_token");
-            return Ok(self.after_bearer(ticket, &wanted, has_ended).await);
+            return Ok(self.after_bearer(ticket, &wanted, has_ended));
         }
         if challenges
             .iter()
@@ -259,7 +257,7 @@ impl Authorizer {
             let is_new = !matches!(ticket.kind, Kind::Basic);
             return match has_password && is_new {
                 true => Ok(Verdict::Retry),
-                false => Ok(self.renew(ticket).await),
+                false => Ok(self.renew(ticket)),
             };
         }
         match challenges.is_empty() {
@@ -271,15 +269,15 @@ impl Authorizer {
         }
     }
 
-    async fn after_bearer(&self, ticket: &Ticket, wanted: &ScopeSet, has_ended: bool) -> Verdict {
+    fn after_bearer(&self, ticket: &Ticket, wanted: &ScopeSet, has_ended: bool) -> Verdict {
         match ticket.kind {
             Kind::RegistryToken => Verdict::GiveUp,
             Kind::Nothing | Kind::Basic => {
-                self.inner.tokens.widen(&ticket.key, wanted).await;
+                self.inner.tokens.widen(&ticket.key, wanted);
                 Verdict::Retry
             }
             Kind::Token { id, fresh } => {
-                self.inner.tokens.reject(&ticket.key, id, wanted).await;
+                self.inner.tokens.reject(&ticket.key, id, wanted);
                 // A token that was just made for exactly this will not be better the next time; unless it was ended in
                 // between, because somebody changed the users. The caller counts its rounds.
                 let is_enough = ticket.key.scopes.covers(wanted);
@@ -294,8 +292,8 @@ impl Authorizer {
 
     /// Reads a 403: of a password that is over, ECR says so. What may be meant by it is a right that is missing, so this is
     /// asked of credentials that can be renewed alone.
-    pub async fn denied(&self, ticket: &Ticket) -> Verdict {
-        self.renew(ticket).await
+    pub fn denied(&self, ticket: &Ticket) -> Verdict {
+        self.renew(ticket)
     }
 
     /// The credentials of this run.
@@ -305,9 +303,9 @@ impl Authorizer {
     }
 
     /// Gives back a cloud's password that was sent and refused.
-    async fn renew(&self, ticket: &Ticket) -> Verdict {
+    fn renew(&self, ticket: &Ticket) -> Verdict {
         match &ticket.lease {
-            Some(lease) if matches!(ticket.kind, Kind::Basic) && self.inner.keyring.refuse(lease).await => {
+            Some(lease) if matches!(ticket.kind, Kind::Basic) && self.inner.keyring.refuse(lease) => {
                 Verdict::Retry
             }
             _ => Verdict::GiveUp,

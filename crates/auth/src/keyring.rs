@@ -207,16 +207,16 @@ impl Keyring {
             None => None,
         };
         match (found, missing) {
-            (Some((found, lease)), _) => Ok((found, Some(lease))),
+            (Some((found, lease)), _) => Ok((found, lease)),
             (None, Some(error)) => Err(error),
             (None, None) => Ok((Found::nothing(), None)),
         }
     }
 
     /// Gives back what a registry refused. Whether it is worth asking again.
-    pub(crate) async fn refuse(&self, lease: &Lease) -> bool {
+    pub(crate) fn refuse(&self, lease: &Lease) -> bool {
         match &self.cloud {
-            Some(cloud) => cloud.refuse(lease).await,
+            Some(cloud) => cloud.refuse(lease),
             None => false,
         }
     }

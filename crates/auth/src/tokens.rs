@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -50,8 +50,16 @@ pub(crate) struct Token {
     renew: Instant,
 }
 
+/// One who fetches holds the flight; what is known is read and changed without waiting for that. Whoever gives a token
+/// back may still hold a place in the schedule of the very host that is to give the next one.
 #[derive(Debug, Default)]
 struct Slot {
+    flight: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     token: Option<Token>,
     /// The last failure: the answer for all who began to wait before it happened.
     failure: Option<(Instant, AuthError)>,
@@ -63,8 +71,14 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     options: TokenOptions,
-    slots: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
     issued: AtomicU64,
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Tokens {
@@ -78,7 +92,7 @@ impl Tokens {
 
     /// A token for `key`, and whether it is new since the caller began to wait. `fetch` gets the scopes to ask for.
     ///
-    /// The slot's lock is the single flight: one caller fetches while it holds it. If that caller goes away, the next
+    /// The slot's flight is for one: one caller fetches while it holds it. If that caller goes away, the next
     /// one takes over; if it fails, those who already waited share its failure instead of repeating it.
     pub(crate) async fn get(
         &self,
@@ -87,55 +101,61 @@ impl Tokens {
     ) -> Result<(Token, bool), AuthError> {
         let arrived = Instant::now();
         let slot = self.slot(key);
-        let mut slot = slot.lock().await;
-        if let Some(token) = slot.token.as_ref().filter(|token| Instant::now() < token.renew) {
-            return Ok((token.clone(), token.got >= arrived));
-        }
-        if let Some((_, failure)) = slot.failure.as_ref().filter(|(at, _)| *at >= arrived) {
-            return Err(failure.clone());
-        }
-        let mut scopes = key.scopes.clone();
-        scopes.merge(&slot.extra);
-        match fetch(&scopes).await.and_then(|issued| self.keep(key, issued)) {
+        let _flight = slot.flight.lock().await;
+        let scopes = {
+            let state = slot.state();
+            if let Some(token) = state.token.as_ref().filter(|token| Instant::now() < token.renew) {
+                return Ok((token.clone(), token.got >= arrived));
+            }
+            if let Some((_, failure)) = state.failure.as_ref().filter(|(at, _)| *at >= arrived) {
+                return Err(failure.clone());
+            }
+            let mut scopes = key.scopes.clone();
+            scopes.merge(&state.extra);
+            scopes
+        };
+        let fetched = fetch(&scopes).await.and_then(|issued| self.keep(key, issued));
+        let mut state = slot.state();
+        match fetched {
             Ok(token) => {
-                slot.token = Some(token.clone());
-                slot.failure = None;
+                state.token = Some(token.clone());
+                state.failure = None;
                 Ok((token, true))
             }
             Err(error) => {
-                slot.token = None;
-                slot.failure = Some((Instant::now(), error.clone()));
+                state.token = None;
+                state.failure = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
     }
 
     /// Forgets a token that was refused, unless it has been renewed since; and notes what it lacked.
-    pub(crate) async fn reject(&self, key: &Key, id: u64, lacking: &ScopeSet) {
+    pub(crate) fn reject(&self, key: &Key, id: u64, lacking: &ScopeSet) {
         let slot = self.slot(key);
-        let mut slot = slot.lock().await;
-        slot.extra.merge(lacking);
-        if slot.token.as_ref().is_some_and(|token| token.id == id) {
-            slot.token = None;
+        let mut state = slot.state();
+        state.extra.merge(lacking);
+        if state.token.as_ref().is_some_and(|token| token.id == id) {
+            state.token = None;
         }
     }
 
     /// Notes scopes to ask for besides the key's own.
-    pub(crate) async fn widen(&self, key: &Key, extra: &ScopeSet) {
+    pub(crate) fn widen(&self, key: &Key, extra: &ScopeSet) {
         if !key.scopes.covers(extra) {
-            self.slot(key).lock().await.extra.merge(extra);
+            self.slot(key).state().extra.merge(extra);
         }
     }
 
-    fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
+    fn slot(&self, key: &Key) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(key) {
             return Arc::clone(slot);
         }
         if slots.len() >= MANY {
             let now = Instant::now();
-            slots.retain(|_, slot| match slot.try_lock() {
-                Ok(slot) => slot.token.as_ref().is_some_and(|token| now < token.renew),
+            slots.retain(|_, slot| match slot.flight.try_lock() {
+                Ok(_) => slot.state().token.as_ref().is_some_and(|token| now < token.renew),
                 Err(_in_use) => true,
             });
         }
@@ -244,16 +264,27 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         let (second, _) = get().await;
         assert_ne!(second.id, first.id);
-        tokens.reject(&key(), first.id, &ScopeSet::none()).await;
+        tokens.reject(&key(), first.id, &ScopeSet::none());
         assert_eq!(get().await.0.id, second.id, "a newer token is not thrown away");
-        tokens
-            .reject(&key(), second.id, &ScopeSet::parse("repository:b:pull"))
-            .await;
+        tokens.reject(&key(), second.id, &ScopeSet::parse("repository:b:pull"));
         let key = key();
         let asked = tokens.get(&key, async |scopes| {
             assert_eq!(scopes.to_string(), "repository:a:pull repository:b:pull");
             Ok(issued(5))
         });
         assert!(asked.await.unwrap().1);
+    }
+
+    /// Who gives a token back may hold up the one who fetches: it must never wait for it.
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_given_back_while_another_is_fetched() {
+        let tokens = Tokens::new(TokenOptions::default());
+        let key = key();
+        let fetch = async |_: &ScopeSet| {
+            tokens.reject(&key, 7, &ScopeSet::none());
+            tokens.widen(&key, &ScopeSet::parse("repository:b:pull"));
+            Ok(issued(300))
+        };
+        assert!(tokens.get(&key, fetch).await.unwrap().1);
     }
 }

@@ -99,9 +99,9 @@ impl Client {
             let verdict = match round < ROUNDS {
                 true if is_challenge => {
                     let refused = authorizer.refused(&ticket, response.url(), response.headers());
-                    refused.await.map_err(auth_failed)?
+                    refused.map_err(auth_failed)?
                 }
-                true if is_denial => authorizer.denied(&ticket).await,
+                true if is_denial => authorizer.denied(&ticket),
                 _ => Verdict::GiveUp,
             };
             match verdict {

@@ -19,11 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_net::client::TransportOptions;
+use landfall_net::client::{PlainHttp, TransportOptions};
 use landfall_oci::{Registry, Repository};
 use tokio::sync::OnceCell;
 
-use crate::{AuthError, Environment, Found};
+use crate::{AuthError, Credential, Environment, Found};
 use aws::{Aws, EcrHost, Identity};
 use azure::{AcrHost, Azure};
 use calls::Calls;
@@ -36,6 +36,10 @@ pub use aws::{Created, EcrKeys, NewRepository, is_ecr};
 pub use clock::Clock;
 pub(crate) use slot::Lease;
 pub use variables::Variables;
+
+/// Why nothing is asked of a cloud for a registry whose certificate is not checked.
+const UNSAFE: &str = "no credential: a cloud's token is not sent where certificates are not checked (--insecure, \
+                      --plain-http); trust the other registry's CA with --tls-ca instead";
 
 /// What a run may choose about clouds.
 #[derive(Clone, Debug)]
@@ -144,7 +148,10 @@ impl Cloud {
     }
 
     /// The credential for a registry. `None`: it is no cloud's, or nobody wants that.
-    pub(crate) async fn find(&self, registry: &Registry) -> Result<Option<(Found, Lease)>, AuthError> {
+    pub(crate) async fn find(
+        &self,
+        registry: &Registry,
+    ) -> Result<Option<(Found, Option<Lease>)>, AuthError> {
         let given = self.given_for(registry);
         if given.is_none() && !self.inner.options.automatic {
             return Ok(None);
@@ -154,6 +161,9 @@ impl Cloud {
             (_, Some(_)) => return Err(no_ecr(registry)),
             (None, None) => return Ok(None),
         };
+        if given.is_none() && self.is_unsafe(registry) {
+            return Ok(Some((Found::new(Credential::Anonymous, UNSAFE), None)));
+        }
         // One token of Google's is good for all its registries; the others give one for each.
         let slot = match (&owner, given) {
             (Owner::Google, _) => "google".to_owned(),
@@ -171,12 +181,20 @@ impl Cloud {
             let granted = tokio::time::timeout(limit, self.fetch(&owner, keys)).await;
             granted.unwrap_or_else(|_| Err(Failure::Unavailable(format!("no answer within {limit:?}"))))
         };
-        self.inner.slots.get(whom, fetch).await.map(Some)
+        let (found, lease) = self.inner.slots.get(whom, fetch).await?;
+        Ok(Some((found, Some(lease))))
+    }
+
+    /// Whether a registry is talked to in a way that anybody can read. Such a switch is often meant for another registry of
+    /// the same run, and this machine's identity may do much more than pull images.
+    fn is_unsafe(&self, registry: &Registry) -> bool {
+        let host = self.inner.run.host(registry.as_str());
+        host.skip_verify || matches!(host.plain_http, PlainHttp::Always | PlainHttp::Fallback)
     }
 
     /// Takes back what a registry refused. Whether it is worth asking again.
-    pub(crate) async fn refuse(&self, lease: &Lease) -> bool {
-        self.inner.slots.refuse(lease, self.inner.options.pause).await
+    pub(crate) fn refuse(&self, lease: &Lease) -> bool {
+        self.inner.slots.refuse(lease, self.inner.options.pause)
     }
 
     async fn fetch(&self, owner: &Owner, keys: Option<&EcrKeys>) -> Result<Granted, Failure> {

@@ -66,20 +66,19 @@ impl Case {
             .await
     }
 
-    async fn refused(&self, ticket: &Ticket, challenge: &str) -> Result<Verdict, AuthError> {
+    fn refused(&self, ticket: &Ticket, challenge: &str) -> Result<Verdict, AuthError> {
         let mut headers = HeaderMap::new();
         let challenge = challenge.replace("HOST", &self.server.host());
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_str(&challenge).unwrap());
         self.authorizer
             .refused(ticket, &self.server.url("/v2/"), &headers)
-            .await
     }
 
     /// A first request that was refused, then its ticket.
     async fn login(&self, scopes: &str) -> Result<Ticket, AuthError> {
         let bare = self.ticket(scopes).await?;
         assert!(bare.header.is_none());
-        assert_eq!(self.refused(&bare, CHALLENGE).await?, Verdict::Retry);
+        assert_eq!(self.refused(&bare, CHALLENGE)?, Verdict::Retry);
         self.ticket(scopes).await
     }
 }
@@ -182,7 +181,7 @@ async fn nobody_asks_with_get_and_identity_tokens_are_never_sent_with_it() {
     .await;
     let ticket = ready.ticket(PULL).await.unwrap();
     assert_eq!(header(&ticket), "Bearer ready");
-    assert_eq!(ready.refused(&ticket, CHALLENGE).await.unwrap(), Verdict::GiveUp);
+    assert_eq!(ready.refused(&ticket, CHALLENGE).unwrap(), Verdict::GiveUp);
 }
 
 #[tokio::test]
@@ -225,7 +224,7 @@ impl Case {
         if ticket.header.is_some() {
             return ticket;
         }
-        assert_eq!(self.refused(&ticket, CHALLENGE).await.unwrap(), Verdict::Retry);
+        assert_eq!(self.refused(&ticket, CHALLENGE).unwrap(), Verdict::Retry);
         self.ticket(PULL).await.unwrap()
     }
 }
@@ -262,24 +261,24 @@ async fn a_refused_token_is_renewed_and_widened_to_what_is_wanted() {
     let fresh = case.login(PULL).await.unwrap();
     let plain = format!(r#"{CHALLENGE},scope="{PULL}""#);
     assert_eq!(
-        case.refused(&fresh, &plain).await.unwrap(),
+        case.refused(&fresh, &plain).unwrap(),
         Verdict::GiveUp,
         "a new one would be no better"
     );
     let same = format!(r#"{CHALLENGE},scope="{PULL}",error="invalid_token""#);
     let fresh = case.ticket(PULL).await.unwrap();
     assert_eq!(
-        case.refused(&fresh, &same).await.unwrap(),
+        case.refused(&fresh, &same).unwrap(),
         Verdict::Retry,
         "it was ended between its making and its use"
     );
     case.ticket(PULL).await.unwrap();
     let old = case.ticket(PULL).await.unwrap();
-    assert_eq!(case.refused(&old, &same).await.unwrap(), Verdict::Retry);
+    assert_eq!(case.refused(&old, &same).unwrap(), Verdict::Retry);
     let new = case.ticket(PULL).await.unwrap();
     assert_ne!(header(&new), header(&old));
     let more = format!(r#"{CHALLENGE},scope="repository:mirror/a:pull",error="insufficient_scope""#);
-    assert_eq!(case.refused(&new, &more).await.unwrap(), Verdict::Retry);
+    assert_eq!(case.refused(&new, &more).unwrap(), Verdict::Retry);
     case.ticket(PULL).await.unwrap();
     let last = case.server.seen().pop().unwrap();
     let asked = String::from_utf8(last.body.to_vec()).unwrap();
@@ -296,17 +295,11 @@ async fn basic_challenges() {
     })
     .await;
     let bare = case.ticket(PULL).await.unwrap();
-    assert_eq!(
-        case.refused(&bare, "Basic realm=x").await.unwrap(),
-        Verdict::Retry
-    );
+    assert_eq!(case.refused(&bare, "Basic realm=x").unwrap(), Verdict::Retry);
     let ticket = case.ticket(PULL).await.unwrap();
     assert_eq!(header(&ticket), "Basic dXMgZXI6cDp3JmQ=");
-    assert_eq!(
-        case.refused(&ticket, "Basic realm=x").await.unwrap(),
-        Verdict::GiveUp
-    );
-    let error = case.refused(&ticket, "Negotiate").await.unwrap_err();
+    assert_eq!(case.refused(&ticket, "Basic realm=x").unwrap(), Verdict::GiveUp);
+    let error = case.refused(&ticket, "Negotiate").unwrap_err();
     assert!(matches!(&error, AuthError::Unsupported { schemes, .. } if schemes == "Negotiate"));
 }
 
@@ -319,7 +312,6 @@ async fn cve_2026_33540_passwords_go_to_no_stranger() {
     let bare = case.ticket(PULL).await.unwrap();
     let error = case
         .refused(&bare, r#"Bearer realm="http://evil.example/token""#)
-        .await
         .unwrap_err();
     assert!(matches!(error, AuthError::RealmRefused { .. }), "{error}");
     assert!(case.server.seen().is_empty());

@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod clouds;
 #[path = "../../../net/tests/it/client/fake.rs"]
 mod fake;
 mod listing;

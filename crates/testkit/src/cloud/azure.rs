@@ -144,7 +144,11 @@ impl State {
             "/oauth2/exchange" => self.exchange(asked, host),
             "/oauth2/token" => self.registry_token(asked),
             path if path.ends_with("/oauth2/v2.0/token") => self.entra(asked),
-            _ => Reply::text(200, "content"),
+            // The images themselves.
+            _ if asked.header("authorization") == format!("Bearer acr-{}", self.rotation) => {
+                Reply::text(200, "content")
+            }
+            _ => self.challenge(host),
         }
     }
 

@@ -246,12 +246,11 @@ async fn switched_off_nobody_is_asked() {
     machine.options.automatic = false;
     is_anonymous(&machine.login(PRIVATE).await.unwrap(), "no credential");
     let keyring = machine.keyring();
-    let made = keyring.create_repository(
-        &PRIVATE.parse().unwrap(),
-        &"a".parse().unwrap(),
-        NewRepository::default(),
-    );
-    assert!(made.await.is_err());
+    let (registry, name) = (PRIVATE.parse().unwrap(), "a".parse().unwrap());
+    let made = keyring
+        .create_repository(&registry, &name, NewRepository::default())
+        .await;
+    assert!(made.is_err());
     assert!(aws.service().asked().is_empty());
     // What was asked for by name is done all the same: with this machine's keys.
     let keyring = keyring.with_ecr(PRIVATE.parse().unwrap(), None);
@@ -313,12 +312,9 @@ async fn repositories_are_made_with_the_same_keys() {
         &error.to_string(),
         &["ecr:CreateRepository `b`", "AccessDeniedException", "arn:aws"],
     );
-    let other = keyring.create_repository(
-        &"registry.example".parse().unwrap(),
-        &"b".parse().unwrap(),
-        settings,
-    );
-    says(&other.await.unwrap_err().to_string(), &["no registry of ECR"]);
+    let elsewhere = "registry.example".parse().unwrap();
+    let other = keyring.create_repository(&elsewhere, &name, settings).await;
+    says(&other.unwrap_err().to_string(), &["no registry of ECR"]);
 }
 
 #[tokio::test]
@@ -334,8 +330,6 @@ async fn the_real_names_are_asked_over_tls_through_the_proxy() {
     let mut machine = machine(&aws).unset("AWS_ENDPOINT_URL");
     let ca = machine.write("ca.pem", &authority.certificate());
     machine.transport = transport(Some(ca.as_ref()), Some(detour.url()));
-    // What is said about registries is not meant for a cloud.
-    machine.transport.default_host.skip_verify = true;
     for (registry, host) in [
         ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", hosts[0]),
         ("123456789012.dkr-ecr-fips.us-gov-east-1.on.aws", hosts[1]),
@@ -347,4 +341,15 @@ async fn the_real_names_are_asked_over_tls_through_the_proxy() {
     // A name that the certificate does not hold is not trusted.
     let text = machine.refused(PRIVATE).await;
     says(&text, &["api.ecr.eu-west-1.amazonaws.com", "another name"]);
+    // Where nobody checks the registry's certificate, no token is asked for; keys that were given are.
+    let asked = detour.targets().len();
+    machine.transport.default_host.skip_verify = true;
+    is_anonymous(&machine.login(PRIVATE).await.unwrap(), "--insecure");
+    machine.transport.default_host = landfall_net::client::HostOptions::default();
+    machine.transport.default_host.plain_http = landfall_net::client::PlainHttp::Always;
+    is_anonymous(&machine.login(PRIVATE).await.unwrap(), "--plain-http");
+    assert_eq!(detour.targets().len(), asked);
+    let keyring = machine.keyring().with_ecr(PRIVATE.parse().unwrap(), None);
+    let error = keyring.lookup(&PRIVATE.parse().unwrap(), None).await.unwrap_err();
+    says(&error.to_string(), &["another name"]);
 }

@@ -290,14 +290,14 @@ async fn a_machine_outside_of_every_cloud_waits_for_a_second_and_once() {
     for registry in [PRIVATE, PUBLIC, "gcr.io", "name.azurecr.io"] {
         let begun = tokio::time::Instant::now();
         let lookup = async || keyring.lookup(&registry.parse().unwrap(), None).await.unwrap();
-        is_anonymous(&lookup().await, "no answer within 1s");
+        is_anonymous(&lookup().await, "no answer");
         assert!(
             begun.elapsed() <= Duration::from_millis(1500),
             "{registry}: {:?}",
             begun.elapsed()
         );
         let begun = tokio::time::Instant::now();
-        is_anonymous(&lookup().await, "no answer within 1s");
+        is_anonymous(&lookup().await, "no answer");
         assert_eq!(begun.elapsed(), Duration::ZERO, "it is remembered");
     }
 }

@@ -28,12 +28,11 @@ async fn told(machine: &Machine) -> String {
     let keyring = machine.keyring();
     let registry = PRIVATE.parse().unwrap();
     let outcome = keyring.lookup(&registry, None).await;
-    let made = keyring.create_repository(&registry, &"a".parse().unwrap(), NewRepository::default());
-    let text = format!(
-        "{keyring:?} {:?} {outcome:?} {:?}",
-        machine.environment(),
-        made.await
-    );
+    let name = "a".parse().unwrap();
+    let made = keyring
+        .create_repository(&registry, &name, NewRepository::default())
+        .await;
+    let text = format!("{keyring:?} {:?} {outcome:?} {:?}", machine.environment(), made);
     match outcome {
         Ok(found) => format!("{text} {}", found.provenance),
         Err(error) => format!("{text} {error}"),
@@ -48,7 +47,8 @@ async fn nothing_secret_is_told() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: a subscriber of one thread misses what another thread met first.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let aws = FakeAws::start();
     let mut all = String::new();
     for fault in [
@@ -80,7 +80,6 @@ async fn nothing_secret_is_told() {
         session: Some(Secret::new("given-session")),
     };
     all += &format!("{given:?}");
-    drop(guard);
     all += &String::from_utf8_lossy(&log.0.lock().unwrap());
     assert!(
         all.contains("AccessDeniedException") && all.contains("POST"),
