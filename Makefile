@@ -22,7 +22,7 @@ test: test-fast
 test-fast:
 	$(CARGO) test --workspace -- --skip peers:: --skip soak::
 
-## The tables of docs/performance.md: save and load, then serving. `make bench ROUNDS=1 SERVE_ROUNDS=1` for a quick look.
+## The tables of docs/performance.md: save and load, then serving, then compressing. `make bench ROUNDS=1 SERVE_ROUNDS=1` for a quick look.
 ROUNDS ?= 5
 SERVE_ROUNDS ?= 3
 bench:
@@ -31,6 +31,7 @@ bench:
 	scripts/bench --rounds $(ROUNDS)
 	scripts/bench-serve --rounds $(SERVE_ROUNDS)
 	scripts/bench-gateway --rounds $(SERVE_ROUNDS)
+	scripts/bench-gzip --rounds $(ROUNDS)
 
 ## A long run: SOAK_SECONDS of mixed load on a server, then saves and loads killed KILLS times each (some 0.2 s a kill).
 KILLS ?= 2000

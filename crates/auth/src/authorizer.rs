@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue, Uri};
 use landfall_net::client::Transport;
 use landfall_oci::{Registry, Repository};
 
-use crate::exchange::{Exchange, Manner, basic_header, bearer_header};
+use crate::cloud::Lease;
+use crate::exchange::{Exchange, Issued, Manner, basic_header, bearer_header};
 use crate::realm::{Realm, Realms};
 use crate::tokens::{Key, Tokens};
 use crate::{AuthError, Challenge, Credential, Found, Keyring, ScopeSet, TokenOptions};
@@ -51,6 +52,8 @@ pub struct Ticket {
     /// The credential behind it, for messages.
     pub provenance: Arc<str>,
     found: Found,
+    /// What to give back when it is refused; a cloud's credential only.
+    lease: Option<Lease>,
     key: Key,
     kind: Kind,
 }
@@ -114,7 +117,7 @@ impl Authorizer {
         repository: Option<&Repository>,
         scopes: &ScopeSet,
     ) -> Result<Ticket, AuthError> {
-        let found = self.inner.keyring.lookup(registry, repository).await?;
+        let (found, lease) = self.inner.keyring.find(registry, repository).await?;
         let key = Key {
             registry: registry.clone(),
             provenance: Arc::clone(&found.provenance),
@@ -142,7 +145,9 @@ impl Authorizer {
                     service,
                     &found.credential,
                 )?;
-                let (header, kind) = self.token(&key, &found, &realm).await?;
+                let (header, kind) = self
+                    .token(&key, repository, (&found, lease.as_ref()), &realm)
+                    .await?;
                 (Some(header), kind)
             }
         };
@@ -150,30 +155,56 @@ impl Authorizer {
             header,
             provenance: Arc::clone(&found.provenance),
             found,
+            lease,
             key,
             kind,
         })
     }
 
-    async fn token(&self, key: &Key, found: &Found, realm: &Realm) -> Result<(HeaderValue, Kind), AuthError> {
+    async fn token(
+        &self,
+        key: &Key,
+        repository: Option<&Repository>,
+        (found, lease): (&Found, Option<&Lease>),
+        realm: &Realm,
+    ) -> Result<(HeaderValue, Kind), AuthError> {
+        let keyring = &self.inner.keyring;
         let fetch = async |scopes: &ScopeSet| {
-            let exchange = Exchange {
-                transport: &self.inner.transport,
-                registry: key.registry.as_str(),
-                realm,
-                found,
-                scopes,
-                manner: Manner::Ours,
+            let refusal = match (self.exchange(key, found, realm, scopes).await, lease) {
+                (Err(error @ AuthError::Rejected { .. }), Some(lease)) if keyring.refuse(lease).await => {
+                    error
+                }
+                (issued, _) => return issued,
             };
-            let get_first = lock(&self.inner.without_form).contains(&realm.url);
-            let issued = exchange.run(get_first).await?;
-            if issued.by_get && matches!(found.credential, Credential::Basic { .. }) {
-                lock(&self.inner.without_form).insert(realm.url.clone());
-            }
-            Ok(issued)
+            tracing::debug!(%refusal, "the credential of a cloud is renewed");
+            let (renewed, _) = keyring.find(&key.registry, repository).await?;
+            self.exchange(key, &renewed, realm, scopes).await
         };
         let (token, fresh) = self.inner.tokens.get(key, fetch).await?;
         Ok((token.header, Kind::Token { id: token.id, fresh }))
+    }
+
+    async fn exchange(
+        &self,
+        key: &Key,
+        found: &Found,
+        realm: &Realm,
+        scopes: &ScopeSet,
+    ) -> Result<Issued, AuthError> {
+        let exchange = Exchange {
+            transport: &self.inner.transport,
+            registry: key.registry.as_str(),
+            realm,
+            found,
+            scopes,
+            manner: Manner::Ours,
+        };
+        let get_first = lock(&self.inner.without_form).contains(&realm.url);
+        let issued = exchange.run(get_first).await?;
+        if issued.by_get && matches!(found.credential, Credential::Basic { .. }) {
+            lock(&self.inner.without_form).insert(realm.url.clone());
+        }
+        Ok(issued)
     }
 
     /// Reads the 401 that a request with `ticket` was answered by `answered_by`, a URL of the registry itself.
@@ -226,11 +257,10 @@ impl Authorizer {
             lock(&self.inner.known).insert(registry.clone(), Known::Basic);
             let has_password = matches!(ticket.found.credential, Credential::Basic { .. });
             let is_new = !matches!(ticket.kind, Kind::Basic);
-            return Ok(if has_password && is_new {
-                Verdict::Retry
-            } else {
-                Verdict::GiveUp
-            });
+            return match has_password && is_new {
+                true => Ok(Verdict::Retry),
+                false => Ok(self.renew(ticket).await),
+            };
         }
         match challenges.is_empty() {
             true => Ok(Verdict::GiveUp),
@@ -259,6 +289,28 @@ impl Authorizer {
                     Verdict::Retry
                 }
             }
+        }
+    }
+
+    /// Reads a 403: of a password that is over, ECR says so. What may be meant by it is a right that is missing, so this is
+    /// asked of credentials that can be renewed alone.
+    pub async fn denied(&self, ticket: &Ticket) -> Verdict {
+        self.renew(ticket).await
+    }
+
+    /// The credentials of this run.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
+    }
+
+    /// Gives back a cloud's password that was sent and refused.
+    async fn renew(&self, ticket: &Ticket) -> Verdict {
+        match &ticket.lease {
+            Some(lease) if matches!(ticket.kind, Kind::Basic) && self.inner.keyring.refuse(lease).await => {
+                Verdict::Retry
+            }
+            _ => Verdict::GiveUp,
         }
     }
 

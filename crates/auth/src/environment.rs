@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::CloudVariables;
+
 /// Where credentials may be found.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -16,6 +18,8 @@ pub struct Environment {
     pub xdg_runtime_dir: Option<PathBuf>,
     /// `PATH`, for credential helpers.
     pub path: Option<OsString>,
+    /// What clouds' own tools read.
+    pub cloud: CloudVariables,
 }
 
 impl Environment {
@@ -29,6 +33,7 @@ impl Environment {
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
             path: text("PATH"),
+            cloud: CloudVariables::from_lookup(&lookup),
         }
     }
 

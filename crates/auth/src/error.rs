@@ -125,4 +125,53 @@ pub enum AuthError {
         /// What happened.
         source: NetError,
     },
+    /// A cloud that says no.
+    #[error("{0}")]
+    CloudRefused(Box<CloudRefusal>),
+    /// Settings, files or answers of a cloud that cannot be used.
+    #[error("cannot log in to {registry}: {reason}; {advice}")]
+    CloudUnusable {
+        /// The registry.
+        registry: String,
+        /// What, and where.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A cloud that cannot answer now.
+    #[error("cannot log in to {registry} now: {reason}; try again later")]
+    CloudUnavailable {
+        /// The registry.
+        registry: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A cloud's no.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "cannot log in to {registry}: {action} was refused to {whom}: {code}{}; {advice}",
+    colon(message)
+)]
+pub struct CloudRefusal {
+    /// The registry.
+    pub registry: String,
+    /// What was asked for.
+    pub action: String,
+    /// Who asked.
+    pub whom: String,
+    /// The cloud's word for it.
+    pub code: String,
+    /// Its sentence.
+    pub message: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+fn colon(message: &str) -> String {
+    match message {
+        "" => String::new(),
+        message => format!(": {message}"),
+    }
 }

@@ -231,7 +231,7 @@ fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     let encoded = fields
         .iter()
         .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, FORM)));

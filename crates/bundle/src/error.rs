@@ -23,23 +23,21 @@ pub enum BundleError {
         /// What it is instead.
         found: String,
     },
-    /// A compressed archive.
+    /// A compressed file where only what is read in place can be used.
     #[error(
-        "{}: this is a {kind} file; compressed bundles are not supported yet, decompress it first{}",
-        path.display(), command.map(|command| format!(" (`{command}`)")).unwrap_or_default()
+        "{}: this is a {kind} file, and only plain bundles can be used here; `landfall convert` makes one of it",
+        path.display()
     )]
     Compressed {
         /// The file.
         path: PathBuf,
         /// The name of the format.
         kind: &'static str,
-        /// The usual program that unpacks it.
-        command: Option<&'static str>,
     },
-    /// The old form of `docker save`, which has lost the digests of its layers.
+    /// A docker-archive where only what is read in place can be used.
     #[error(
-        "{}: a docker-archive without an OCI index.json; it is not supported yet: save it again with Landfall, \
-         with Docker 25 or newer, or convert it (`skopeo copy docker-archive:… oci-archive:…`)", path.display()
+        "{}: a docker-archive, and only plain bundles can be used here; `landfall convert` makes one of it",
+        path.display()
     )]
     DockerArchive {
         /// The file.
@@ -174,6 +172,39 @@ pub enum BundleError {
         /// Bytes available to this user.
         free: u64,
     },
+    /// An archive cannot be unpacked for want of room.
+    #[error(
+        "{}: not enough space to unpack the archive there: {} needed, {} free; name a folder with more (--spool)",
+        folder.display(), human(*needed), human(*free)
+    )]
+    SpoolFull {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// Bytes still needed, as far as is known.
+        needed: u64,
+        /// Bytes available to this user.
+        free: u64,
+    },
+    /// An archive whose bytes end or cannot be decompressed.
+    #[error("{}: cannot be read at entry `{entry}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The entry that was being read.
+        entry: Box<str>,
+        /// What went wrong; says what to do.
+        source: io::Error,
+    },
+    /// Two images of one name: programs disagree on which counts.
+    #[error("{}: {name} stands for two images, {images}; save the archive again with one of them", path.display())]
+    TwoImages {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: Box<str>,
+        /// What tells them apart.
+        images: Box<str>,
+    },
     /// The file system cannot hold a file of this size (FAT32: 4 GiB).
     #[error(
         "{}: this file system cannot hold one file of {} (FAT32 ends at 4 GiB); use exFAT, ext4, XFS or NTFS",
@@ -243,6 +274,8 @@ impl BundleError {
                 | Self::Manifest { .. }
                 | Self::NotInBundle { .. }
                 | Self::WrongDigest { .. }
+                | Self::Unreadable { .. }
+                | Self::TwoImages { .. }
         )
     }
 

@@ -1,7 +1,8 @@
 //! Files that hold images: the bundle (plan, write, resume, read, verify) and OCI layouts.
 //!
 //! A bundle is a plain tar that is an OCI image layout (docs/bundle.md). Writing: [`Contents`] → [`Layout::plan`] →
-//! [`Writer::open`]. Reading: [`Bundle::open`], then extents of the file itself; nothing is ever unpacked.
+//! [`Writer::open`]. Reading: [`Bundle::open`], then extents of the file itself; nothing is unpacked. What other programs
+//! write is opened by [`foreign::open`].
 
 mod carry;
 mod catalog;
@@ -11,6 +12,7 @@ mod disk;
 mod documents;
 mod error;
 mod folder;
+pub mod foreign;
 mod graph;
 pub mod info;
 mod journal;
@@ -19,6 +21,7 @@ mod layout_store;
 mod mount;
 mod names;
 mod reader;
+mod renamed;
 mod resume;
 mod sink;
 mod sniff;
@@ -34,8 +37,8 @@ pub use dir::{LayoutDir, NewBlob, NewBlobSink};
 pub use error::BundleError;
 pub use layout::{Entry, Layout, Span};
 pub use layout_store::LayoutStore;
-pub use mount::mount;
-pub use reader::Bundle;
+pub use mount::{mount, mount_with};
+pub use reader::{Bundle, Refused};
 pub use sink::BlobSink;
 pub use space::{Space, space};
 pub use store::BundleStore;

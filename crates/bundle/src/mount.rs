@@ -6,15 +6,25 @@ use std::sync::Arc;
 
 use landfall_store::{ForeignStore, Store, StoreError};
 
-use crate::{Bundle, BundleError, BundleStore, LayoutStore};
+use crate::foreign::{self, Workshop};
+use crate::{BundleError, BundleStore, LayoutStore};
 
-/// Opens what lies at a path to be served in place: a bundle, an OCI layout directory, the storage folder of Docker's
-/// registry or that of zot. Blocking.
+/// Opens what lies at a path to be served: a bundle, an OCI layout directory, the storage folder of Docker's registry or
+/// that of zot, all in place; else whatever [`foreign::open`] reads. Blocking.
 ///
 /// # Errors
 /// [`BundleError::NotFound`]; [`BundleError::NotABundle`], which says what was looked for and what is there; for a
 /// file, as [`Bundle::open`].
 pub fn mount(path: &Path) -> Result<Arc<dyn Store>, BundleError> {
+    mount_with(path, &Workshop::usual())
+}
+
+/// As [`mount`]; archives that have to be unpacked are unpacked in this workshop, and stay there as long as they are
+/// served.
+///
+/// # Errors
+/// As [`mount`], and as [`foreign::open`].
+pub fn mount_with(path: &Path, workshop: &Workshop) -> Result<Arc<dyn Store>, BundleError> {
     let stat = std::fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BundleError::NotFound {
             path: path.to_owned(),
@@ -22,7 +32,7 @@ pub fn mount(path: &Path) -> Result<Arc<dyn Store>, BundleError> {
         _ => BundleError::io("examine", path)(error),
     })?;
     if !stat.is_dir() {
-        return Ok(Arc::new(BundleStore::new(Bundle::open(path)?)));
+        return archive(path, workshop);
     }
     let has = |name: &str| path.join(name).symlink_metadata().is_ok();
     if has("landfall-store") {
@@ -38,14 +48,25 @@ pub fn mount(path: &Path) -> Result<Arc<dyn Store>, BundleError> {
     if let Some(store) = ForeignStore::distribution(path).map_err(failed)? {
         return Ok(Arc::new(store));
     }
-    match ForeignStore::zot(path).map_err(failed)? {
-        Some(store) => Ok(Arc::new(store)),
-        None => Err(not_mounted(
-            path,
-            "a directory without images; expected an OCI layout (index.json), the storage folder of Docker's \
-             registry (docker/registry/v2) or that of zot (an OCI layout in each repository's folder)",
-        )),
+    if let Some(store) = ForeignStore::zot(path).map_err(failed)? {
+        return Ok(Arc::new(store));
     }
+    archive(path, workshop).map_err(|error| match error {
+        BundleError::NotABundle { .. } => not_mounted(
+            path,
+            "a directory without images; expected an OCI layout (index.json), the storage folder of Docker's registry \
+             (docker/registry/v2), that of zot (an OCI layout in each repository's folder) or folders of skopeo",
+        ),
+        other => other,
+    })
+}
+
+fn archive(path: &Path, workshop: &Workshop) -> Result<Arc<dyn Store>, BundleError> {
+    let bundle = foreign::open(path, workshop)?;
+    for refused in bundle.refused() {
+        tracing::warn!(path = %path.display(), image = refused.name, reason = refused.reason, "an image cannot be served");
+    }
+    Ok(Arc::new(BundleStore::new(bundle)))
 }
 
 fn not_mounted(path: &Path, found: &str) -> BundleError {

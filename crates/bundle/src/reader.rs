@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use landfall_oci::{Digest, Index, MAX_MANIFEST_BYTES, RawManifest};
+use landfall_oci::{Digest, Index, MAX_MANIFEST_BYTES, RawManifest, Reference};
 use landfall_store::Extent;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -36,19 +36,56 @@ struct Inner {
     place: Arc<Place>,
     catalog: Catalog,
     info: Option<Info>,
+    refused: Arc<[Refused]>,
     graph: OnceLock<Graph>,
 }
 
 /// Where the bytes are.
 #[derive(Debug)]
-enum Place {
-    Tar {
+pub(crate) enum Place {
+    /// Pieces of one file: the bundle itself, or what was unpacked of it.
+    File {
         file: Arc<File>,
+        /// For messages.
+        path: Arc<Path>,
         blobs: HashMap<Digest, Span>,
     },
-    Folder {
-        blobs: HashMap<Digest, u64>,
-    },
+    /// The files of a layout.
+    Folder { blobs: HashMap<Digest, u64> },
+    /// Pieces of several kinds.
+    Mixed(Mixed),
+}
+
+/// What another program keeps in its own way, with what was made of it.
+#[derive(Debug)]
+pub(crate) struct Mixed {
+    /// The bundle's file, when it is one.
+    pub(crate) file: Option<Arc<File>>,
+    /// What was made.
+    pub(crate) made: Arc<File>,
+    pub(crate) blobs: HashMap<Digest, Piece>,
+}
+
+/// One blob of [`Mixed`].
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// A file below the bundle's folder, and its length.
+    File(Box<str>, u64),
+    /// A piece of the bundle's file.
+    InFile(Span),
+    /// A piece of what was made.
+    Made(Span),
+}
+
+/// An image of another program's archive that cannot be used; the others of the archive can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its name as it was written, else its config's.
+    pub name: String,
+    /// Its full name, where it has one.
+    pub reference: Option<Reference>,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 #[derive(Deserialize)]
@@ -86,16 +123,12 @@ impl Bundle {
         let shared_path: Arc<Path> = Arc::from(path);
         let document = |name: &str| {
             let span = walked.documents.get(name)?;
-            Some(Extent {
-                file: Arc::clone(&file),
-                path: Arc::clone(&shared_path),
-                offset: span.offset,
-                len: span.len,
-            })
+            Some(span.of(&file, &shared_path))
         };
         let documents = Documents::read(path, |name| Ok(document(name)))?;
-        let place = Place::Tar {
+        let place = Place::File {
             file: Arc::clone(&file),
+            path: Arc::clone(&shared_path),
             blobs: walked.blobs,
         };
         Ok(documents.into_bundle(path, place))
@@ -107,6 +140,25 @@ impl Bundle {
             blobs: folder::blobs(path)?,
         };
         Ok(documents.into_bundle(path, place))
+    }
+
+    /// A bundle of what another program's archive was found to hold.
+    pub(crate) fn of_parts(
+        path: &Path,
+        place: Place,
+        images: Vec<BundleImage>,
+        refused: Vec<Refused>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                path: Arc::from(path),
+                place: Arc::new(place),
+                catalog: Catalog::new(images),
+                info: None,
+                refused: refused.into(),
+                graph: OnceLock::new(),
+            }),
+        }
     }
 
     /// Its path, as it was given.
@@ -133,7 +185,8 @@ impl Bundle {
     }
 
     /// As [`Self::with_repository`]; there are also those that have no name at all, by their digests.
-    pub(crate) fn with_names_below(
+    #[must_use]
+    pub fn with_names_below(
         &self,
         registry: &landfall_oci::Registry,
         repository: &landfall_oci::Repository,
@@ -145,7 +198,7 @@ impl Bundle {
         })
     }
 
-    fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
+    pub(crate) fn with_images(&self, renamed: impl Fn(BundleImage) -> BundleImage) -> Self {
         let named = self.inner.catalog.images.iter().cloned().map(renamed);
         Self {
             inner: Arc::new(Inner {
@@ -153,6 +206,7 @@ impl Bundle {
                 place: Arc::clone(&self.inner.place),
                 catalog: Catalog::new(named.collect()),
                 info: self.inner.info.clone(),
+                refused: Arc::clone(&self.inner.refused),
                 graph: OnceLock::new(),
             }),
         }
@@ -162,6 +216,13 @@ impl Bundle {
     #[must_use]
     pub fn info(&self) -> Option<&Info> {
         self.inner.info.as_ref()
+    }
+
+    /// Images of another program's archive that cannot be used, each with the reason; they are not among
+    /// [`Self::images`].
+    #[must_use]
+    pub fn refused(&self) -> &[Refused] {
+        &self.inner.refused
     }
 
     /// Whether a manifest, config or layer is here.
@@ -174,8 +235,9 @@ impl Bundle {
     #[must_use]
     pub fn size_of(&self, digest: &Digest) -> Option<u64> {
         match &*self.inner.place {
-            Place::Tar { blobs, .. } => blobs.get(digest).map(|span| span.len),
+            Place::File { blobs, .. } => blobs.get(digest).map(|span| span.len),
             Place::Folder { blobs } => blobs.get(digest).copied(),
+            Place::Mixed(mixed) => mixed.blobs.get(digest).map(Piece::len),
         }
     }
 
@@ -183,8 +245,13 @@ impl Bundle {
     #[must_use]
     pub fn blobs(&self) -> Vec<(Digest, u64)> {
         let mut all: Vec<_> = match &*self.inner.place {
-            Place::Tar { blobs, .. } => blobs.iter().map(|(digest, span)| (*digest, span.len)).collect(),
+            Place::File { blobs, .. } => blobs.iter().map(|(digest, span)| (*digest, span.len)).collect(),
             Place::Folder { blobs } => blobs.iter().map(|(digest, size)| (*digest, *size)).collect(),
+            Place::Mixed(mixed) => mixed
+                .blobs
+                .iter()
+                .map(|(digest, blob)| (*digest, blob.len()))
+                .collect(),
         };
         all.sort_unstable();
         all
@@ -203,16 +270,17 @@ impl Bundle {
     /// As [`Self::blob`], with the reason.
     pub(crate) fn extent(&self, digest: &Digest) -> Result<Option<Extent>, BundleError> {
         match &*self.inner.place {
-            Place::Tar { file, blobs } => Ok(blobs.get(digest).map(|span| Extent {
-                file: Arc::clone(file),
-                path: Arc::clone(&self.inner.path),
-                offset: span.offset,
-                len: span.len,
-            })),
+            Place::File { file, path, blobs } => Ok(blobs.get(digest).map(|span| span.of(file, path))),
             Place::Folder { blobs } if blobs.contains_key(digest) => {
                 folder_extent(self.path(), &crate::documents::blob_name(digest))
             }
             Place::Folder { .. } => Ok(None),
+            Place::Mixed(mixed) => match (mixed.blobs.get(digest), &mixed.file) {
+                (Some(Piece::File(name, _)), _) => folder_extent(self.path(), name),
+                (Some(Piece::InFile(span)), Some(file)) => Ok(Some(span.of(file, &self.inner.path))),
+                (Some(Piece::Made(span)), _) => Ok(Some(span.of(&mixed.made, &self.inner.path))),
+                _ => Ok(None),
+            },
         }
     }
 
@@ -256,14 +324,35 @@ impl Bundle {
     }
 }
 
+impl Piece {
+    fn len(&self) -> u64 {
+        match self {
+            Self::File(_, len) => *len,
+            Self::InFile(span) | Self::Made(span) => span.len,
+        }
+    }
+}
+
+impl Span {
+    /// The piece of this file.
+    pub(crate) fn of(&self, file: &Arc<File>, path: &Arc<Path>) -> Extent {
+        Extent {
+            file: Arc::clone(file),
+            path: Arc::clone(path),
+            offset: self.offset,
+            len: self.len,
+        }
+    }
+}
+
 /// The JSON documents at the top of a layout.
-struct Documents {
+pub(crate) struct Documents {
     catalog: Catalog,
     info: Option<Info>,
 }
 
 impl Documents {
-    fn read(
+    pub(crate) fn read(
         path: &Path,
         find: impl Fn(&str) -> Result<Option<Extent>, BundleError>,
     ) -> Result<Self, BundleError> {
@@ -298,41 +387,42 @@ impl Documents {
         }
     }
 
-    fn into_bundle(self, path: &Path, place: Place) -> Bundle {
+    pub(crate) fn into_bundle(self, path: &Path, place: Place) -> Bundle {
         Bundle {
             inner: Arc::new(Inner {
                 path: Arc::from(path),
                 place: Arc::new(place),
                 catalog: self.catalog,
                 info: self.info,
+                refused: Arc::default(),
                 graph: OnceLock::new(),
             }),
         }
     }
 }
 
-fn not_a_bundle(path: &Path, found: impl Into<String>) -> BundleError {
+pub(crate) fn not_a_bundle(path: &Path, found: impl Into<String>) -> BundleError {
     BundleError::NotABundle {
         path: path.to_owned(),
         found: found.into(),
     }
 }
 
-fn folder_extent(root: &Path, name: &str) -> Result<Option<Extent>, BundleError> {
+pub(crate) fn folder_extent(root: &Path, name: &str) -> Result<Option<Extent>, BundleError> {
     let path = root.join(name);
     let file = folder::open(root, name)?;
     let extent = file.map(|file| Extent::whole(file, &path)).transpose();
     extent.map_err(BundleError::io("examine", &path))
 }
 
-fn read_all(extent: &Extent) -> Result<bytes::Bytes, BundleError> {
+pub(crate) fn read_all(extent: &Extent) -> Result<bytes::Bytes, BundleError> {
     let len = usize::try_from(extent.len).unwrap_or(usize::MAX);
     extent
         .read_at(0, len)
         .map_err(BundleError::io("read", &extent.path))
 }
 
-fn read_json<T: DeserializeOwned>(
+pub(crate) fn read_json<T: DeserializeOwned>(
     path: &Path,
     entry: &str,
     extent: &Extent,

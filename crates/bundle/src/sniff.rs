@@ -6,21 +6,19 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use landfall_codec::Compression;
+
 use crate::BundleError;
 use crate::writer::UNFINISHED;
 
-type Magic = (&'static [u8], &'static str, Option<&'static str>);
-
-/// First bytes, what it is called, what unpacks it.
-const COMPRESSED: [Magic; 7] = [
-    (b"\x1f\x8b", "gzip", Some("gunzip")),
-    (b"\x28\xb5\x2f\xfd", "zstd", Some("unzstd")),
-    (b"PK\x03\x04", "zip", None),
-    (b"PK\x05\x06", "zip", None),
-    (b"\xfd7zXZ\0", "xz", Some("unxz")),
-    (b"BZh", "bzip2", Some("bunzip2")),
-    (b"7z\xbc\xaf\x27\x1c", "7-zip", None),
+/// First bytes of what no decoder of ours reads, and what it is called.
+const OTHERS: [(&[u8], &str); 3] = [
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
 ];
+pub(crate) const ZIP: &str = "zip";
+pub(crate) const SEVEN_ZIP: &str = "7-zip";
 
 /// Refuses what is certainly no plain tar, with the name of what it is.
 pub(crate) fn check(file: &File, path: &Path) -> Result<(), BundleError> {
@@ -46,12 +44,14 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(), BundleError> {
             path: path.to_owned(),
         });
     }
-    match COMPRESSED.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        Some((_, kind, command)) => Err(BundleError::Compressed {
-            path: path.to_owned(),
-            kind,
-            command: *command,
-        }),
-        None => Ok(()),
-    }
+    let other = OTHERS.iter().find(|(magic, _)| head.starts_with(magic));
+    let kind = match (other, Compression::sniff(head)) {
+        (Some((_, kind)), _) => kind,
+        (None, Compression::None) => return Ok(()),
+        (None, compression) => compression.name(),
+    };
+    Err(BundleError::Compressed {
+        path: path.to_owned(),
+        kind,
+    })
 }

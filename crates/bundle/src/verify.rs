@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::graph::DefectKind;
-use crate::{Bundle, BundleError};
+use crate::{Bundle, BundleError, Refused};
 
 /// Blobs that are read at the same time: enough lanes for the widest hashing kernel.
 const STREAMS: usize = 16;
@@ -95,6 +95,8 @@ pub struct Report {
     pub bytes: u64,
     /// Everything that is wrong, by digest.
     pub findings: Vec<Finding>,
+    /// Images of another program's archive that cannot be used.
+    pub refused: Vec<Refused>,
     /// Members of indexes that a choice of platforms left out: no fault.
     pub omitted: usize,
     /// Foreign layers that are not here: no fault.
@@ -107,7 +109,7 @@ impl Report {
     /// Whether every image is whole.
     #[must_use]
     pub fn is_right(&self) -> bool {
-        self.findings.is_empty()
+        self.findings.is_empty() && self.refused.is_empty()
     }
 }
 
@@ -252,6 +254,7 @@ fn structure(bundle: &Bundle, found: &mut Found) -> Report {
     let all = bundle.blobs();
     Report {
         findings,
+        refused: bundle.refused().to_vec(),
         omitted: graph.omitted.len(),
         foreign: graph.foreign.len(),
         unneeded: all.iter().filter(|(digest, _)| !needed.contains(digest)).count(),

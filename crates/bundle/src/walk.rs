@@ -23,8 +23,10 @@ pub(crate) struct Walked {
     pub(crate) blobs: HashMap<Digest, Span>,
     /// Files at the top.
     pub(crate) documents: HashMap<String, Span>,
-    /// The first link, refused unless the archive is of a kind that we refuse with better advice.
+    /// The first link, refused unless the archive is of a kind that has links.
     first_link: Option<String>,
+    /// The first name of another program's that is there twice; refused likewise.
+    first_twice: Option<String>,
 }
 
 /// What extension headers said of the entry that follows.
@@ -56,10 +58,15 @@ pub(crate) fn walk(file: &File, path: &Path) -> Result<Walked, BundleError> {
     };
     while walker.step()? {}
     let found = walker.found;
-    let has = |name| found.documents.contains_key(name);
-    if has("manifest.json") && !has("index.json") {
+    if found.is_docker_archive() {
         return Err(BundleError::DockerArchive {
             path: path.to_owned(),
+        });
+    }
+    if let Some(entry) = found.first_twice {
+        return Err(BundleError::Duplicate {
+            path: path.to_owned(),
+            entry,
         });
     }
     if let Some(entry) = found.first_link {
@@ -70,6 +77,21 @@ pub(crate) fn walk(file: &File, path: &Path) -> Result<Walked, BundleError> {
         });
     }
     Ok(found)
+}
+
+impl Walked {
+    /// Whether `manifest.json` (or the older `repositories`) is what counts.
+    ///
+    /// Docker from version 25 on writes an `index.json` beside it, and `repositories`. The manifests behind that index
+    /// are made up for the archive: they name unpacked layers, or none at all (25.0). With the containerd store, where
+    /// the manifests are the real ones, there is no `repositories`.
+    fn is_docker_archive(&self) -> bool {
+        let has = |name| self.documents.contains_key(name);
+        let is_legacy = has("manifest.json") || has("repositories");
+        is_legacy
+            && (!has("index.json") || has("repositories") && has("manifest.json"))
+            && !has("landfall.json")
+    }
 }
 
 impl Walker<'_> {
@@ -215,7 +237,11 @@ impl Walker<'_> {
         let is_new = match blob_digest(&name) {
             Some(digest) => self.found.blobs.insert(digest, content).is_none(),
             None if !name.contains('/') => self.found.documents.insert(name.clone(), content).is_none(),
-            None => self.others.insert(name.clone()),
+            None if self.others.insert(name.clone()) => true,
+            None => {
+                self.found.first_twice.get_or_insert(name);
+                return Ok(());
+            }
         };
         if is_new {
             return Ok(());
@@ -228,17 +254,7 @@ impl Walker<'_> {
 
     /// A name without `./`; refuses what could lead out of the archive.
     fn clean(&self, name: &str) -> Result<String, BundleError> {
-        if name.starts_with('/') {
-            return Err(self.refuse(name, "has an absolute name"));
-        }
-        let parts: Vec<_> = name
-            .split('/')
-            .filter(|part| !part.is_empty() && *part != ".")
-            .collect();
-        if parts.contains(&"..") {
-            return Err(self.refuse(name, "leads out of the archive"));
-        }
-        Ok(parts.join("/"))
+        clean(name).map_err(|reason| self.refuse(name, reason))
     }
 
     fn refuse(&self, entry: &str, reason: &'static str) -> BundleError {
@@ -259,8 +275,23 @@ impl Walker<'_> {
     }
 }
 
+/// A name without `./` and doubled slashes; the reason why one that could lead out of the archive is refused.
+pub(crate) fn clean(name: &str) -> Result<String, &'static str> {
+    if name.starts_with('/') {
+        return Err("has an absolute name");
+    }
+    let parts: Vec<_> = name
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    match parts.contains(&"..") {
+        true => Err("leads out of the archive"),
+        false => Ok(parts.join("/")),
+    }
+}
+
 /// The digest in `blobs/<algorithm>/<hex>`.
-fn blob_digest(name: &str) -> Option<Digest> {
+pub(crate) fn blob_digest(name: &str) -> Option<Digest> {
     let (algorithm, hex) = name.strip_prefix("blobs/")?.split_once('/')?;
     format!("{algorithm}:{hex}").parse().ok()
 }

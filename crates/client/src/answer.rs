@@ -80,7 +80,7 @@ fn what_is_missing(body: &ErrorBody) -> Option<Missing> {
 }
 
 /// What the registry said, on one line, without anything that a terminal would act on.
-fn words(body: &ErrorBody) -> String {
+pub(crate) fn words(body: &ErrorBody) -> String {
     let entries: Vec<String> = body.errors.iter().take(5).map(entry_words).collect();
     if entries.is_empty() {
         return String::new();

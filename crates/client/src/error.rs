@@ -44,6 +44,17 @@ pub enum Missing {
     Unsaid,
 }
 
+/// What a registry answered when it refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// Its status.
+    pub status: u16,
+    /// What was asked for.
+    pub what: &'a str,
+    /// Its words, with a separator before, or nothing.
+    pub words: &'a str,
+}
+
 /// A failure of the client. `what` names the content with its registry; `detail` is what the registry said, with a
 /// separator before, or nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -259,6 +270,24 @@ impl ClientError {
         }
     }
 
+    /// The registry's answer, where the failure is one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal<'_>> {
+        let (status, what, words) = match self {
+            Self::NotFound { what, detail, .. } => (404, what, detail),
+            Self::Unauthorized { what, detail, .. } => (401, what, detail),
+            Self::Denied { what, detail, .. } => (403, what, detail),
+            Self::Refused {
+                what, status, detail, ..
+            }
+            | Self::Unavailable {
+                what, status, detail, ..
+            } => (*status, what, detail),
+            _ => return None,
+        };
+        Some(Refusal { status, what, words })
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -297,9 +326,9 @@ fn net_kind(error: &NetError) -> Kind {
 
 fn auth_kind(error: &AuthError) -> Kind {
     match error {
-        AuthError::Rejected { .. } => Kind::Unauthorized,
+        AuthError::Rejected { .. } | AuthError::CloudRefused(_) => Kind::Unauthorized,
         AuthError::Unavailable { status: 429, .. } => Kind::RateLimited,
-        AuthError::Unavailable { .. } => Kind::Unavailable,
+        AuthError::Unavailable { .. } | AuthError::CloudUnavailable { .. } => Kind::Unavailable,
         AuthError::Net { source, .. } => net_kind(source),
         AuthError::ConfigUnreadable { .. }
         | AuthError::ConfigInvalid { .. }

@@ -11,6 +11,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod link;
 mod listing;
 mod manifest;
@@ -25,11 +26,12 @@ mod source;
 
 use std::sync::Arc;
 
-use landfall_auth::{Authorizer, ScopeSet};
+use landfall_auth::{Authorizer, Keyring, ScopeSet};
 use landfall_net::client::Transport;
 use landfall_oci::{Descriptor, Digest, RawManifest, Registry, Repository, Tag, Target};
 
-pub use error::{ClientError, Kind, Missing};
+pub use error::{ClientError, Kind, Missing, Refusal};
+pub use host::HostAnswer;
 pub use options::ClientOptions;
 pub use pull::BlobStream;
 pub use push::{Ask, Pushed};
@@ -101,6 +103,12 @@ impl Client {
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// The credentials of this run, e.g. to make a repository with them.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        self.inner.authorizer.keyring()
     }
 
     /// Fetches a manifest; its digest is computed here, and is the one asked for.
@@ -279,6 +287,18 @@ impl Client {
         artifact_type: Option<&str>,
     ) -> Result<Vec<Descriptor>, ClientError> {
         listing::referrers(self, Place::new(registry, repository), digest, artifact_type).await
+    }
+
+    /// Whether a repository is there: its tags are asked for, and one would do.
+    ///
+    /// # Errors
+    /// [`ClientError`]; many registries show their tags to fewer users than their images.
+    pub async fn has_repository(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+    ) -> Result<bool, ClientError> {
+        listing::is_there(self, Place::new(registry, repository)).await
     }
 
     /// Whether there is a registry, and it lets us in (`GET /v2/`).

@@ -50,6 +50,27 @@ pub(crate) async fn tags(client: &Client, place: Place<'_>) -> Result<Vec<Tag>, 
     Err(endless(&what))
 }
 
+pub(crate) async fn is_there(client: &Client, place: Place<'_>) -> Result<bool, ClientError> {
+    let Some(repository) = place.repository else {
+        return Ok(false);
+    };
+    let what = format!("the tags of {}", repository_name(place));
+    let request = Request::new(Method::GET, client.base(place.registry)?.one_tag(repository));
+    let scopes = ScopeSet::pull(repository);
+    let answer = client.send(place, &scopes, &what, &request).await?;
+    match answer.status() {
+        status if status.is_success() => {
+            answer.response.discard().await;
+            Ok(true)
+        }
+        StatusCode::NOT_FOUND => {
+            answer.response.discard().await;
+            Ok(false)
+        }
+        _ => Err(refusal(place, &what, Missing::Repository, answer).await),
+    }
+}
+
 pub(crate) async fn referrers(
     client: &Client,
     place: Place<'_>,

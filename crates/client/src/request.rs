@@ -49,7 +49,11 @@ impl Base<'_> {
         let separator = if query.is_empty() { "" } else { "?" };
         let text = format!("{}/{below}{separator}{query}", self.site.prefix());
         // What repositories, tags and digests may hold needs no encoding in a path.
-        let path = PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/v2/"));
+        self.at(PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/v2/")))
+    }
+
+    /// A place on the host that is none of the API's.
+    pub(crate) fn at(&self, path: PathAndQuery) -> Uri {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
@@ -84,6 +88,11 @@ impl Base<'_> {
     /// The first page of tags.
     pub(crate) fn tags(&self, repository: &Repository) -> Uri {
         self.url(&format!("{repository}/tags/list"), &format!("n={PAGE}"))
+    }
+
+    /// A page of one tag.
+    pub(crate) fn one_tag(&self, repository: &Repository) -> Uri {
+        self.url(&format!("{repository}/tags/list"), "n=1")
     }
 
     /// The first page of referrers.

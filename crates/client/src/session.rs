@@ -92,17 +92,19 @@ impl Client {
                 .await
                 .map_err(auth_failed)?;
             let response = self.transport_send(what, &carrying(request, &ticket)).await?;
-            // A 401 of the host that we were redirected to is not the registry's word on who we are.
-            let is_challenge = response.status() == StatusCode::UNAUTHORIZED
-                && is_same_host_or_upgrade(&request.url, response.url());
-            if !is_challenge || round == ROUNDS {
-                return Ok(Answer {
-                    response,
-                    provenance: ticket.provenance,
-                });
-            }
-            let verdict = authorizer.refused(&ticket, response.url(), response.headers());
-            match verdict.await.map_err(auth_failed)? {
+            // A 401 or 403 of the host that we were redirected to is not the registry's word on who we are.
+            let is_its_word = is_same_host_or_upgrade(&request.url, response.url());
+            let is_challenge = is_its_word && response.status() == StatusCode::UNAUTHORIZED;
+            let is_denial = is_its_word && response.status() == StatusCode::FORBIDDEN;
+            let verdict = match round < ROUNDS {
+                true if is_challenge => {
+                    let refused = authorizer.refused(&ticket, response.url(), response.headers());
+                    refused.await.map_err(auth_failed)?
+                }
+                true if is_denial => authorizer.denied(&ticket).await,
+                _ => Verdict::GiveUp,
+            };
+            match verdict {
                 Verdict::GiveUp => {
                     return Ok(Answer {
                         response,

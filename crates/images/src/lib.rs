@@ -3,10 +3,12 @@
 
 pub mod chart;
 pub mod gathered;
+pub mod lint;
 mod list;
 pub mod manifests;
 mod mapping;
 pub mod release;
+pub mod rke;
 
-pub use list::{Entry, List, Note, NoteKind};
+pub use list::{Entry, Level, List, Note, NoteKind};
 pub use mapping::{Destination, MapError, Mapping, Placement, Rule, place_all};

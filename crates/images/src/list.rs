@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use landfall_oci::{Reference, ReferenceError};
+use landfall_oci::{Reference, ReferenceError, Tag};
 use serde::Serialize;
 
 /// One image of a list.
@@ -25,7 +25,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoteKind {
-    /// Not an image reference: the entry cannot be used. The only kind that is an error.
+    /// Not an image reference: the entry cannot be used. The only error of the reader.
     BadReference,
     /// A line of a program's log, skipped.
     LogLine,
@@ -41,6 +41,71 @@ pub enum NoteKind {
     NoFinalNewline,
     /// Neither tag nor digest: `latest` is meant.
     ImpliedLatest,
+    /// Three columns, `source target tag`, as hangar's lists have: the source is taken.
+    ThreeColumns,
+    /// The tag `latest`, written out.
+    Latest,
+    /// A tag beside a digest.
+    TagAndDigest,
+    /// A digest without a tag.
+    DigestOnly,
+    /// Two images would have one place in the target.
+    Collision,
+    /// An image has no place in the target.
+    NoPlace,
+    /// An image for Windows nodes.
+    Windows,
+    /// A name that begins another one, which Rancher's scripts mix up.
+    PrefixPair,
+    /// An image that another one needs is not in the list.
+    Missing,
+    /// The same, for some uses.
+    PerhapsMissing,
+    /// No image in the whole list.
+    Empty,
+    /// The registry does not have it.
+    Absent,
+    /// The registry could not be asked, or what it has cannot be used.
+    Unchecked,
+}
+
+/// How much a note matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// The list works, but something will be missed.
+    Warning,
+    /// The line, or the list, cannot be used as it is.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl NoteKind {
+    /// How much it matters.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::BadReference
+            | Self::Collision
+            | Self::NoPlace
+            | Self::Empty
+            | Self::Absent
+            | Self::Unchecked => Level::Error,
+            Self::Missing => Level::Warning,
+            _ => Level::Note,
+        }
+    }
 }
 
 /// A remark about one line.
@@ -58,7 +123,7 @@ impl Note {
     /// Whether the line could not be used.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.kind == NoteKind::BadReference
+        self.kind.level() == Level::Error
     }
 }
 
@@ -110,6 +175,9 @@ impl List {
     }
 }
 
+/// Registry, path, tag and digest at their longest have less.
+const LONGEST_LINE: usize = 1024;
+
 #[derive(Default)]
 struct Reader {
     list: List,
@@ -141,6 +209,11 @@ impl Reader {
             .split_once(" #")
             .map_or(text, |(before, _)| before.trim_end());
         self.last_entry_line = number;
+        if text.len() > LONGEST_LINE {
+            let message = format!("a line of {} bytes is no image name", text.len());
+            self.note(number, NoteKind::BadReference, message);
+            return;
+        }
         if line.len() != line.trim().len() {
             self.note(
                 number,
@@ -150,6 +223,17 @@ impl Reader {
         }
         match Reference::parse(text) {
             Ok(reference) => self.entry(number, text, reference),
+            Err(_) if let Some((source, target)) = three_columns(text) => {
+                self.note(
+                    number,
+                    NoteKind::ThreeColumns,
+                    format!("three columns: `{source}` is taken; that it should become `{target}` is for --map to say"),
+                );
+                // Its parts were looked at one by one, so it is one.
+                if let Ok(reference) = Reference::parse(&source) {
+                    self.entry(number, &source, reference);
+                }
+            }
             Err(error) => self.note(number, NoteKind::BadReference, explain(text, &error)),
         }
     }
@@ -180,21 +264,59 @@ impl Reader {
     }
 }
 
+/// `image source,source`.
+fn is_with_sources(text: &str) -> bool {
+    let image = text.split_whitespace().next().unwrap_or_default();
+    Reference::parse(image).is_ok_and(|read| read.tag().is_some())
+}
+
 /// What logrus prints, to a terminal (`INFO[0000] …`) and to a pipe (`time="…" level=info …`).
 fn is_log_line(text: &str) -> bool {
     let on_terminal = ["INFO[", "WARN[", "ERRO[", "FATA[", "DEBU["];
     text.starts_with("time=") || on_terminal.iter().any(|level| text.starts_with(level))
 }
 
+/// `source target tag`: two names without a tag, at least one of them with a path, and a tag.
+fn three_columns(text: &str) -> Option<(String, String)> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let &[source, target, tag] = words.as_slice() else {
+        return None;
+    };
+    let is_bare = |name: &&str| {
+        Reference::parse(name).is_ok_and(|read| read.tag().is_none() && read.digest().is_none())
+    };
+    let fits = [source, target].iter().all(is_bare)
+        && [source, target].iter().any(|name| name.contains('/'))
+        && tag.parse::<Tag>().is_ok();
+    fits.then(|| (format!("{source}:{tag}"), format!("{target}:{tag}")))
+}
+
 fn explain(text: &str, error: &ReferenceError) -> String {
-    let mut message = error.to_string();
+    // The text may hold anything, and goes to a terminal.
+    let mut message: String = error
+        .to_string()
+        .chars()
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect();
     let words = text.split_whitespace().count();
+    let tag = text.rsplit_once(':').map_or("", |(_, tag)| tag);
     if text.starts_with("http://") || text.starts_with("https://") {
         message += "; write the name without the scheme";
+    } else if words == 2 && is_with_sources(text) {
+        message += "; a line of a …-sources.txt file? `landfall images rancher` reads these";
     } else if words > 1 {
         message += &format!("; the line has {words} words, a list has one image per line");
     } else if text.starts_with(['"', '\'', '-']) {
         message += "; write the bare name, without quotes or list marks";
+    } else if tag.contains('+') {
+        message += &format!(
+            "; tags have no `+`: K3s and RKE2 write `{}`, charts `{}`",
+            tag.replace('+', "-"),
+            tag.replace('+', "_")
+        );
     }
     message
 }
@@ -208,9 +330,12 @@ impl List {
         let text = match bytes {
             [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
             [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-            _ => std::str::from_utf8(bytes)
-                .map(str::to_owned)
-                .map_err(|error| error.valid_up_to())?,
+            _ => match bytes.iter().position(|byte| *byte == 0) {
+                Some(zero) => return Err(zero),
+                None => std::str::from_utf8(bytes)
+                    .map(str::to_owned)
+                    .map_err(|error| error.valid_up_to())?,
+            },
         };
         let mut list = Self::parse(&text);
         // One note for the whole list: one per line would bury the others.
@@ -287,11 +412,45 @@ mod tests {
     }
 
     #[test]
+    fn three_columns_give_their_source() {
+        let list = List::parse(
+            "nginx reg:5000/mirror/nginx 1.25\nrancher/a:1 reg/a 1\nquay.io/x/y reg/y not:a-tag\na/b c/d\n",
+        );
+        let names: Vec<_> = list.entries.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(names, ["nginx:1.25"]);
+        let bad = NoteKind::BadReference;
+        assert_eq!(
+            kinds(&list),
+            [(1, NoteKind::ThreeColumns), (2, bad), (3, bad), (4, bad)]
+        );
+        assert!(list.notes[0].message.contains("reg:5000/mirror/nginx:1.25"));
+    }
+
+    #[test]
+    fn what_other_files_hold_is_told_with_advice() {
+        let long = format!("a/{}", "b".repeat(4000));
+        let list = List::parse(&format!(
+            "rancher/a:1 core,rke2All\nrancher/charts/a:1.2.3_up4\nrancher/k3s-upgrade:v1.2.3+k3s1\nx\u{1b}[31m:1\n{long}\n"
+        ));
+        assert_eq!(list.entries.len(), 1);
+        let errors: Vec<_> = list.errors().map(|note| note.message.as_str()).collect();
+        assert!(errors[0].contains("landfall images rancher"), "{}", errors[0]);
+        assert!(errors[1].contains("`v1.2.3-k3s1`"), "{}", errors[1]);
+        assert!(!errors[2].contains('\u{1b}'), "{}", errors[2]);
+        assert!(
+            errors[3].contains("4002 bytes") && errors[3].len() < 100,
+            "{}",
+            errors[3]
+        );
+    }
+
+    #[test]
     fn powershell_lists_are_utf_16() {
         let mut bytes = vec![0xff, 0xfe];
         bytes.extend("rancher/a:1\r\n".encode_utf16().flat_map(u16::to_le_bytes));
         let list = List::parse_bytes(&bytes).unwrap();
         assert_eq!(list.entries[0].text, "rancher/a:1");
         assert_eq!(List::parse_bytes(b"a\n\xff\xff"), Err(2));
+        assert_eq!(List::parse_bytes(b"r\0a\0:\0"), Err(1));
     }
 }

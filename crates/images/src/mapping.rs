@@ -161,6 +161,8 @@ pub struct Mapping {
     pub rules: Vec<Rule>,
     /// Rancher's habit: `rancher/` before names without a path (`busybox` → `rancher/busybox`).
     pub rancher_names: bool,
+    /// The very name of the list goes below the destination, `docker.io/` too: Rancher's scripts put texts together.
+    pub as_written: bool,
 }
 
 impl Mapping {
@@ -171,6 +173,18 @@ impl Mapping {
             destination,
             rules: Vec::new(),
             rancher_names: false,
+            as_written: false,
+        }
+    }
+
+    /// The rule of Rancher's scripts: what stands in the list goes below the destination as it is written, and below
+    /// `rancher/` when it is a bare name.
+    #[must_use]
+    pub fn of_scripts(destination: Destination) -> Self {
+        Self {
+            rancher_names: true,
+            as_written: true,
+            ..Self::to(destination)
         }
     }
 
@@ -179,7 +193,7 @@ impl Mapping {
     /// # Errors
     /// [`MapError::Port`] and [`MapError::Name`].
     pub fn apply(&self, reference: &Reference, written: &str) -> Result<Reference, MapError> {
-        self.below(reference, self.path(reference, has_library(written))?)
+        self.below(reference, self.path(reference, written, has_library(written))?)
     }
 
     fn below(&self, reference: &Reference, path: String) -> Result<Reference, MapError> {
@@ -195,7 +209,7 @@ impl Mapping {
         Ok(reference.relocated(self.destination.registry.clone(), repository))
     }
 
-    fn path(&self, reference: &Reference, has_library: bool) -> Result<String, MapError> {
+    fn path(&self, reference: &Reference, written: &str, has_library: bool) -> Result<String, MapError> {
         let full = reference.name();
         let longest = self
             .rules
@@ -215,10 +229,13 @@ impl Mapping {
                 registry: reference.registry().clone(),
             });
         }
-        if has_library && reference.registry().is_docker_hub() {
-            return Ok(reference.repository().to_string());
-        }
-        let familiar = reference.familiar_name();
+        let familiar = match self.as_written && !written.is_empty() {
+            true => without_target(written).to_owned(),
+            false if has_library && reference.registry().is_docker_hub() => {
+                return Ok(reference.repository().to_string());
+            }
+            false => reference.familiar_name(),
+        };
         Ok(match self.rancher_names && !familiar.contains('/') {
             true => format!("rancher/{familiar}"),
             false => familiar,
@@ -238,12 +255,21 @@ impl Mapping {
         if !is_official {
             return Ok(vec![first]);
         }
-        let second = self.below(reference, self.path(reference, !has_library(written))?)?;
+        let second = self.below(reference, self.path(reference, written, !has_library(written))?)?;
         Ok(if second == first {
             vec![first]
         } else {
             vec![first, second]
         })
+    }
+}
+
+/// A name as it is written, less its tag and digest.
+fn without_target(written: &str) -> &str {
+    let name = written.split_once('@').map_or(written, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
     }
 }
 
@@ -321,6 +347,7 @@ mod tests {
             destination: destination.parse().unwrap(),
             rules,
             rancher_names,
+            as_written: false,
         }
     }
 
@@ -344,6 +371,26 @@ mod tests {
         assert_eq!(map(&rancher, "quay.io/x/y:3"), "reg/proj/quay.io/x/y:3");
         // What was written is what goes below the target.
         assert_eq!(map(&rancher, "library/b:2"), "reg/proj/library/b:2");
+    }
+
+    #[test]
+    fn the_scripts_put_texts_together() {
+        let scripts = |registry: &str| Mapping::of_scripts(registry.parse().unwrap());
+        let cases = [
+            ("reg:5000", "rancher/a:1", "reg:5000/rancher/a:1"),
+            ("reg:5000/", "rancher/a:1", "reg:5000/rancher/a:1"),
+            ("reg/proj", "rancher/a:1", "reg/proj/rancher/a:1"),
+            ("reg", "b:2", "reg/rancher/b:2"),
+            ("reg", "quay.io/x/y:3", "reg/quay.io/x/y:3"),
+            ("reg", "docker.io/rancher/a:1", "reg/docker.io/rancher/a:1"),
+            ("reg", "docker.io/b:2", "reg/docker.io/b:2"),
+            ("reg", "library/b:2", "reg/library/b:2"),
+            ("reg", "b", "reg/rancher/b"),
+        ];
+        for (registry, image, target) in cases {
+            assert_eq!(map(&scripts(registry), image), target);
+        }
+        assert!(map(&scripts("reg"), "localhost:5000/x:1").contains("cannot be part of a repository name"));
     }
 
     #[test]

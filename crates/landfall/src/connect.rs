@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_auth::{Credential, Environment, Keyring, Secret};
+use landfall_auth::{Cloud, CloudOptions, Credential, Environment, Keyring, Secret};
 use landfall_client::{Client, ClientOptions};
 use landfall_hash::HashService;
 use landfall_net::client::{
@@ -13,6 +13,7 @@ use landfall_net::client::{
 use landfall_oci::Registry;
 
 use crate::args::RegistryArgs;
+use crate::cluster::ClusterFile;
 use crate::failure::Failure;
 
 /// What every transfer works with.
@@ -118,7 +119,23 @@ fn keyring(args: &RegistryArgs, audience: Audience) -> Result<Keyring, Failure> 
             Some((registry, credential, "--username".to_owned()))
         }
     };
-    Keyring::load(&environment, given).map_err(|error| Failure::usage(error.to_string()))
+    let keyring = Keyring::load(&environment, given).map_err(|error| Failure::usage(error.to_string()))?;
+    let keyring = keyring.with_cloud(cloud(args, &environment));
+    match ClusterFile::given(args)? {
+        Some(cluster) => cluster.unlock(keyring),
+        None => Ok(keyring),
+    }
+}
+
+/// What this machine is to the clouds. Also where it is switched off: keys may be given for a registry later.
+fn cloud(args: &RegistryArgs, environment: &Environment) -> Cloud {
+    let is_off =
+        std::env::var_os("LANDFALL_CLOUD_AUTH").is_some_and(|value| value.eq_ignore_ascii_case("off"));
+    let options = CloudOptions {
+        automatic: !is_off && !args.no_cloud_credentials,
+        ..CloudOptions::default()
+    };
+    Cloud::new(transport(args), environment, options)
 }
 
 fn password(args: &RegistryArgs) -> Result<Secret, Failure> {

@@ -66,9 +66,14 @@ impl Exit {
 
     /// The code for a run: when nothing at all succeeded and everything failed for one reason, that reason's code.
     pub(crate) fn of_report(report: &Report) -> Self {
-        let mut classes: Vec<_> = report.failed.iter().map(|failure| failure.class).collect();
+        Self::of_failures(&report.failed, report.done.is_empty())
+    }
+
+    /// The same, where `alone` says that nothing succeeded.
+    pub(crate) fn of_failures(failed: &[landfall_transfer::Failure], alone: bool) -> Self {
+        let mut classes: Vec<_> = failed.iter().map(|failure| failure.class).collect();
         classes.dedup();
-        match (classes.as_slice(), report.done.is_empty()) {
+        match (classes.as_slice(), alone) {
             ([], _) => Self::Complete,
             ([class], true) => match Self::of_class(*class) {
                 Self::Usage => Self::Partial,

@@ -27,6 +27,11 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    /// The same failure with another exit code.
+    pub(crate) fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// A file or folder of this machine.
     pub(crate) fn local(action: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::new(

@@ -22,9 +22,38 @@ pub(crate) async fn bytes(
     transport: &TransportOptions,
 ) -> Result<Vec<u8>, Failure> {
     match is_url(place) {
-        true => from_url(place, limit, transport).await,
+        true => match from_url(place, limit, transport).await? {
+            Fetched::Bytes(bytes) => Ok(bytes),
+            Fetched::Status(failure, _) => Err(failure),
+        },
         false => from_file(Path::new(place), limit).await,
     }
+}
+
+/// The same for a file that may well not be there.
+pub(crate) async fn bytes_if_there(
+    place: &str,
+    limit: usize,
+    transport: &TransportOptions,
+) -> Result<Option<Vec<u8>>, Failure> {
+    if !is_url(place) {
+        return match tokio::fs::try_exists(place).await {
+            Ok(false) => Ok(None),
+            _ => from_file(Path::new(place), limit).await.map(Some),
+        };
+    }
+    match from_url(place, limit, transport).await? {
+        Fetched::Bytes(bytes) => Ok(Some(bytes)),
+        Fetched::Status(_, StatusCode::NOT_FOUND | StatusCode::GONE) => Ok(None),
+        Fetched::Status(failure, _) => Err(failure),
+    }
+}
+
+/// What a server answered.
+enum Fetched {
+    Bytes(Vec<u8>),
+    /// Something else than success, as an error for whoever needs the bytes.
+    Status(Failure, StatusCode),
 }
 
 /// Whether this names something on the network.
@@ -52,7 +81,7 @@ async fn from_file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     }
 }
 
-async fn from_url(place: &str, limit: usize, transport: &TransportOptions) -> Result<Vec<u8>, Failure> {
+async fn from_url(place: &str, limit: usize, transport: &TransportOptions) -> Result<Fetched, Failure> {
     let url: Uri = place
         .parse()
         .map_err(|error| Failure::usage(format!("`{}` is no URL: {error}", without_user(place))))?;
@@ -74,9 +103,10 @@ async fn from_url(place: &str, limit: usize, transport: &TransportOptions) -> Re
             _ => Exit::Unreachable,
         };
         let message = format!("{} answered {status}", ShownUrl::new(&url));
-        return Err(Failure::new(exit, message));
+        return Ok(Fetched::Status(Failure::new(exit, message), status));
     }
-    Ok(answer.bytes(limit).await.map_err(net)?.into())
+    let bytes = answer.bytes(limit).await.map_err(net)?;
+    Ok(Fetched::Bytes(bytes.into()))
 }
 
 /// Plain HTTP where the URL says so, and nowhere else: not after a redirect either.
@@ -143,6 +173,12 @@ mod tests {
         let url = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         let error = bytes(&url, 9, &options).await.unwrap_err();
         assert!(error.to_string().contains("/data.json answered 404"), "{error}");
+        for place in [url.as_str(), "/nowhere/data.json"] {
+            assert!(
+                bytes_if_there(place, 9, &options).await.unwrap().is_none(),
+                "{place}"
+            );
+        }
     }
 
     #[test]

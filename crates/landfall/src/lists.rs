@@ -12,6 +12,9 @@ use crate::out;
 /// More than this is no list: the largest real ones have a few thousand lines.
 const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
 
+/// As many bad lines as are shown.
+const MOST_ERRORS: usize = 20;
+
 /// Reads a list (`-`: standard input) with all its notes.
 pub(crate) fn read_raw(path: &Path) -> Result<List, Failure> {
     parse(&bytes(path)?, path)
@@ -28,8 +31,12 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
         false => std::fs::File::open(path).and_then(|file| file.take(MAX_LIST_BYTES).read_to_end(&mut bytes)),
     };
     if let Err(error) = read {
+        let advice = match error.kind() {
+            std::io::ErrorKind::IsADirectory => "; give the list in this folder",
+            _ => "",
+        };
         return Err(Failure::usage(format!(
-            "cannot read the image list {}: {error}",
+            "cannot read the image list {}: {error}{advice}",
             path.display()
         )));
     }
@@ -46,7 +53,12 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<List, Failure> {
     List::parse_bytes(bytes).map_err(|offset| {
         let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let advice = "an image list is plain text, one image per line";
+        let advice = match is_archive(bytes) {
+            true => {
+                "this is an archive, not a list: `landfall inspect` and `landfall load` take it, `landfall list` prints its names"
+            }
+            false => "an image list is plain text, one image per line",
+        };
         Failure::usage(format!(
             "{}:{line}: not text (byte {offset}); {advice}",
             path.display()
@@ -54,12 +66,23 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<List, Failure> {
     })
 }
 
+/// What people give by mistake: gzip, zstd, zip, tar.
+fn is_archive(bytes: &[u8]) -> bool {
+    let heads: [&[u8]; 3] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"];
+    heads.iter().any(|head| bytes.starts_with(head)) || bytes.get(257..262) == Some(b"ustar")
+}
+
 /// A line that is no image ends the run.
 pub(crate) fn refuse_errors(list: &List, path: &Path) -> Result<(), Failure> {
-    let errors: Vec<_> = list
+    let count = list.errors().count();
+    let mut errors: Vec<_> = list
         .errors()
+        .take(MOST_ERRORS)
         .map(|note| format!("{}:{}: {}", path.display(), note.line, note.message))
         .collect();
+    if count > MOST_ERRORS {
+        errors.push(format!("and {} more", count - MOST_ERRORS));
+    }
     match errors.is_empty() {
         true => Ok(()),
         false => Err(Failure::usage(format!(

@@ -1,6 +1,8 @@
 //! The landfall program: arguments, progress, reports, exit codes. What it does is in the crates below it.
 
+mod archives;
 mod args;
+mod cluster;
 mod commands;
 mod connect;
 mod control;

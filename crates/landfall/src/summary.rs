@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_transfer::{Plan, Report, THERE};
+use landfall_transfer::{Failure, PlaceAction, Plan, PlannedPlace, Report, THERE};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -34,7 +34,7 @@ impl Ending<'_> {
                 });
                 out::result(&format!("{line}\n"));
             }
-            (Output::Text, true) => out::result(&plan_text(&report.plan)),
+            (Output::Text, true) => out::result(&plan_text(&report.plan, &report.failed)),
             (Output::Text, false) => out::result(&self.text(report, failed_list.as_deref())),
         }
         exit
@@ -128,8 +128,22 @@ impl Ending<'_> {
 
 const FAILED_HEADING: &str = "# images that failed, written by landfall\n";
 
+/// What becomes of something that the target lacks.
+fn place_text(place: &PlannedPlace) -> String {
+    let PlannedPlace { kind, name, .. } = place;
+    let images = human::count(place.images, "image");
+    match place.action {
+        PlaceAction::Create => format!("CREATE      {kind} {name} (for {images})\n"),
+        PlaceAction::CreateUnlessThere => format!(
+            "CREATE      {kind} {name} (for {images}), unless it is there: the registry does not show it to this user\n"
+        ),
+        PlaceAction::Missing => format!("MISSING     {kind} {name} ({images} would fail)\n"),
+    }
+}
+
 /// The plan as a table and its sums.
-fn plan_text(plan: &Plan) -> String {
+/// Also what of it `failed` in the planning, or would.
+pub(crate) fn plan_text(plan: &Plan, failed: &[Failure]) -> String {
     let rows: Vec<_> = plan
         .images
         .iter()
@@ -151,8 +165,20 @@ fn plan_text(plan: &Plan) -> String {
         true => String::new(),
         false => human::table(&["IMAGE", "DIGEST", "SIZE>", "TO", "PLATFORMS"], &rows),
     };
+    for image in &plan.images {
+        if let Some(remark) = &image.remark {
+            text += &format!("note: {}: {remark}\n", image.reference.familiar());
+        }
+    }
     for failure in &plan.unresolved {
         text += &format!("UNRESOLVED  {}\n            {}\n", failure.asked, failure.reason);
+    }
+    // What does not resolve is in both; the rest would fail at the target.
+    for failure in failed.iter().filter(|failure| !plan.unresolved.contains(failure)) {
+        text += &format!("WOULD FAIL  {}\n            {}\n", failure.asked, failure.reason);
+    }
+    for place in &plan.places {
+        text += &place_text(place);
     }
     let rows = [
         ("images", plan.images.len().to_string()),

@@ -26,6 +26,8 @@ pub struct Image {
     pub platforms: Vec<Platform>,
     /// Members of the index that were left out.
     pub omitted: Vec<Descriptor>,
+    /// What people should know about it.
+    pub remark: Option<String>,
 }
 
 /// A config or layer, with every repository that has it.
@@ -50,6 +52,8 @@ pub struct Collection {
     pub blobs: BTreeMap<Digest, UniqueBlob>,
     /// What could not be had.
     pub failed: Vec<Failure>,
+    /// How many of the failed were refused for their own sake: they do not hold up the others.
+    pub refused: usize,
 }
 
 /// How an image enters a collection.
@@ -100,6 +104,7 @@ impl Collection {
             blobs: blobs.iter().map(|blob| blob.descriptor.digest).collect(),
             platforms: content.platforms,
             omitted: content.omitted,
+            remark: None,
         };
         for blob in blobs {
             let entry = self
@@ -125,6 +130,12 @@ impl Collection {
         );
         self.images.push(image);
         Ok(())
+    }
+
+    /// Whether something could not be had without which a run is not to go on unless it was told so.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.failed.len() > self.refused
     }
 
     /// Bytes of all blobs.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Entry, Mapping, place_all};
+use tokio::sync::OnceCell;
 
+use crate::destination::DestinationOptions;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::resolve::{ResolveOptions, resolve};
+use crate::windows::{self, WindowsOptions};
 use crate::{Event, Report, Reporter, TransferError};
 
 /// What a copy needs to know.
@@ -16,6 +19,8 @@ use crate::{Event, Report, Reporter, TransferError};
 pub struct CopyOptions {
     /// How names are resolved.
     pub resolve: ResolveOptions,
+    /// Images that are to have Windows members.
+    pub windows: Option<WindowsOptions>,
     /// Where the images go.
     pub mapping: Mapping,
     /// Copy what can be had, although some images cannot.
@@ -24,6 +29,8 @@ pub struct CopyOptions {
     pub jobs: usize,
     /// Only make the plan.
     pub dry_run: bool,
+    /// What may be done at the target besides.
+    pub destination: DestinationOptions,
 }
 
 /// Copies a list. Images that cannot be had or placed are in the report, not an error.
@@ -45,7 +52,13 @@ pub async fn copy(
             .map(|entry| (&entry.reference, entry.text.as_str())),
     )
     .map_err(TransferError::Places)?;
-    let collection = resolve(entries, &options.resolve, client, reporter).await;
+    let collection = match &options.windows {
+        None => resolve(entries, &options.resolve, client, reporter).await,
+        Some(windows) => {
+            let target = Some(&options.mapping);
+            windows::resolve(entries, windows, &options.resolve, client, target, reporter).await
+        }
+    };
     let references = collection
         .images
         .iter()
@@ -61,10 +74,11 @@ pub async fn copy(
         reporter: Arc::clone(reporter),
         jobs: options.jobs,
         counts: Counts::default(),
+        destination: &options.destination,
+        kind: OnceCell::new(),
     };
-    if !collection.failed.is_empty() && !options.allow_missing {
-        let inventory = push.inventory().await?;
-        let plan = push.plan(&inventory);
+    if collection.is_held_up() && !options.allow_missing {
+        let plan = push.survey(options.dry_run).await?.plan;
         for failure in &collection.failed {
             reporter.event(&Event::ImageFailed { failure });
         }

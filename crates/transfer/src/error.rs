@@ -7,6 +7,10 @@ use landfall_images::MapError;
 use landfall_oci::{Digest, ManifestError};
 
 use crate::Class;
+use crate::destination::{Advised, Misfit, TagTaken};
+
+/// The most of a long list of names that an error shows.
+const MAX_SHOWN: usize = 20;
 
 /// Errors of the verbs. Each says what, where, and what to do; [`Self::class`] says what it means for the run.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,15 @@ pub enum TransferError {
     /// Several names that have no place.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Places(Vec<MapError>),
+    /// Names that the target cannot hold.
+    #[error("{}", lines(.0))]
+    Misfits(Vec<Misfit>),
+    /// A refusal of the target whose cause is known.
+    #[error("{0}")]
+    Advised(Box<Advised>),
+    /// A tag that does not move.
+    #[error("{0}")]
+    TagTaken(Box<TagTaken>),
     /// A manifest that cannot be used.
     #[error("{name}: {source}")]
     Manifest {
@@ -131,6 +144,22 @@ pub enum TransferError {
         /// The bundle.
         bundle: std::path::PathBuf,
     },
+    /// An image without a name that cannot be used.
+    #[error("{}: the image `{name}` cannot be used: {reason}", bundle.display())]
+    Refused {
+        /// The archive.
+        bundle: std::path::PathBuf,
+        /// What it goes by.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Two inputs that disagree about a name.
+    #[error(
+        "{name} is {} in {} and {} in {}; leave one of them out, or take the first with --first-wins",
+        .0.digests.0, .0.paths.0.display(), .0.digests.1, .0.paths.1.display(), name = .0.name
+    )]
+    Disagree(Box<Disagreement>),
     /// A layout with several images, or none of the name.
     #[error("{}: say which image with --image; it holds: {names}", bundle.display())]
     NotOneImage {
@@ -138,6 +167,38 @@ pub enum TransferError {
         bundle: std::path::PathBuf,
         /// What it holds.
         names: String,
+    },
+    /// A manifest list that would lack members.
+    #[error(
+        "{name}: no manifest list without its members; missing are {missing} (--allow-missing-members makes it without them)"
+    )]
+    MembersMissing {
+        /// The image.
+        name: String,
+        /// What is missing, and where it was looked for.
+        missing: String,
+    },
+    /// Something else under the name of a member.
+    #[error("{name} cannot be a member of a manifest list: {reason}")]
+    NotAMember {
+        /// The member's name.
+        name: String,
+        /// What it is.
+        reason: String,
+    },
+    /// A list that would have another digest than its name says.
+    #[error("{name} is named by its digest, so that nothing can be added to it; name it by its tag")]
+    Pinned {
+        /// The image.
+        name: String,
+    },
+    /// A manifest with layers to be fetched from elsewhere was not taken.
+    #[error(
+        "{source}; its manifest names layers by urls, which some registries refuse until they are told otherwise (docker-registry: `validation.manifests.urls.allow`, a list of patterns)"
+    )]
+    ForeignRefused {
+        /// What the registry said.
+        source: Box<ClientError>,
     },
     /// A name with a route that leads nowhere.
     #[error("no host may be asked for {name}")]
@@ -150,6 +211,17 @@ pub enum TransferError {
     Nothing,
 }
 
+/// Two inputs of one run, and the name that they disagree about.
+#[derive(Debug)]
+pub struct Disagreement {
+    /// The name.
+    pub name: String,
+    /// What it stands for in each.
+    pub digests: (Digest, Digest),
+    /// The inputs.
+    pub paths: (std::path::PathBuf, std::path::PathBuf),
+}
+
 impl TransferError {
     /// What it means for the run.
     #[must_use]
@@ -160,21 +232,38 @@ impl TransferError {
             Self::Hash(_) | Self::Task(_) => Class::Local,
             Self::Map(_)
             | Self::Places(_)
+            | Self::Misfits(_)
             | Self::Unnamed { .. }
+            | Self::Disagree(_)
             | Self::NotOneImage { .. }
             | Self::Nothing
             | Self::TooDeep { .. } => Class::Invalid,
-            Self::PlatformNotOffered { .. } | Self::MemberMissing { .. } | Self::NoWay { .. } => {
-                Class::NotFound
+            Self::PlatformNotOffered { .. }
+            | Self::MemberMissing { .. }
+            | Self::MembersMissing { .. }
+            | Self::NoWay { .. } => Class::NotFound,
+            Self::Manifest { .. } | Self::NotAMember { .. } | Self::Pinned { .. } | Self::TagTaken(_) => {
+                Class::Unusable
             }
-            Self::Manifest { .. } => Class::Unusable,
+            Self::ForeignRefused { source } => client_class(source),
+            Self::Advised(advised) => advised.class,
             Self::ConfigTooLarge { .. }
+            | Self::Refused { .. }
             | Self::SizeConflict { .. }
             | Self::WrongDigest { .. }
             | Self::DamagedBlob { .. }
             | Self::BlobMissing { .. }
             | Self::NotAsPushed { .. } => Class::Corrupt,
         }
+    }
+
+    /// Whether it says no to one image alone, for its own sake: whatever else was asked for is not in doubt.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::MembersMissing { .. } | Self::NotAMember { .. } | Self::Pinned { .. }
+        )
     }
 
     /// The whole chain of causes in one line.
@@ -191,6 +280,15 @@ impl TransferError {
         }
         text
     }
+}
+
+fn lines(misfits: &[Misfit]) -> String {
+    let mut lines: Vec<_> = misfits.iter().take(MAX_SHOWN).map(ToString::to_string).collect();
+    match misfits.len().saturating_sub(MAX_SHOWN) {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    lines.join("\n")
 }
 
 fn bundle_class(error: &BundleError) -> Class {

@@ -64,7 +64,7 @@ impl Fetcher<'_> {
                     let writer = writer.clone();
                     blocking(move || writer.reset(&digest)).await?;
                 }
-                last_error = error;
+                last_error = telling(blob, last_error, error);
                 if !(is_wrong && before > 0) {
                     // What one source has given need not come again from the next.
                     already = writer.prefix(&digest)?.len;
@@ -94,7 +94,7 @@ impl Fetcher<'_> {
             match self.attempt(blob, &source, None, Box::new(sink)).await {
                 Ok(()) => return blocking(move || new.commit()).await,
                 Err(error) if is_local(&error) => return Err(error),
-                Err(error) => last_error = error,
+                Err(error) => last_error = telling(blob, last_error, error),
             }
         }
         Err(last_error)
@@ -178,6 +178,15 @@ where
     F: FnOnce() -> Result<T, BundleError> + Send + 'static,
 {
     Ok(tokio::task::spawn_blocking(work).await??)
+}
+
+/// Of two failures the one that says more. That a registry does not hold a foreign layer says nothing: it need not.
+fn telling(blob: &UniqueBlob, before: TransferError, now: TransferError) -> TransferError {
+    let says_nothing = blob.descriptor.is_foreign() && now.class() == crate::Class::NotFound;
+    match says_nothing && !matches!(before, TransferError::Nothing) {
+        true => before,
+        false => now,
+    }
 }
 
 /// The disk is full or the file cannot be written: no other source will help.

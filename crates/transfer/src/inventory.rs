@@ -11,11 +11,20 @@ use crate::prune::prune;
 use crate::push::{Push, SMALL_AT_ONCE, place};
 use crate::{Class, TransferError};
 
+/// What the registry answered for one name.
+type Answered = (usize, Result<Option<Digest>, TransferError>);
+
 /// What the target has before anything moves.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     /// Images whose name answers with the right digest already, by position.
     pub(crate) complete: BTreeMap<usize, Digest>,
+    /// Images whose name answers with anything, by position: their repository is there.
+    pub(crate) found: BTreeSet<usize>,
+    /// Names of which the registry would not say anything.
+    pub(crate) unsaid: BTreeMap<usize, TransferError>,
+    /// Images that cannot be pushed, with the reason.
+    pub(crate) barred: BTreeMap<usize, (Class, String)>,
     /// Blobs that the first repository that needs them has already.
     pub(crate) there: BTreeSet<Digest>,
     /// Blobs that it does not have. What is in neither set could not be asked for.
@@ -23,6 +32,12 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
+    /// Whether the registry refused us a name.
+    pub(crate) fn is_denied(&self, position: usize) -> bool {
+        let error = self.unsaid.get(&position);
+        error.is_some_and(|error| error.class() == Class::Credentials)
+    }
+
     /// Bytes that need not move: blobs that are there, and blobs that only complete images need.
     pub(crate) fn bytes_there(&self, push: &Push<'_>) -> u64 {
         let needed: BTreeSet<_> = push
@@ -36,42 +51,51 @@ impl Inventory {
 }
 
 impl Push<'_> {
-    /// Asks the target what it has: every name, and every blob in the first repository that needs it.
-    pub(crate) async fn inventory(&self) -> Result<Inventory, TransferError> {
-        let heads: Vec<_> = stream::iter(self.collection.images.iter().zip(self.targets).enumerate())
-            .map(|(position, (image, target))| async move {
-                let place = place(target, image.root.digest);
-                let head = self
-                    .client
-                    .head_manifest(target.registry(), target.repository(), &place)
-                    .await;
-                head.map(|head| {
-                    (
-                        position,
-                        head.map(|head| head.digest)
-                            .filter(|found| self.is_of(image, found)),
-                    )
+    /// Asks the target what each name has.
+    ///
+    /// # Errors
+    /// [`TransferError`] when nobody answers: then there can be no plan.
+    pub(crate) async fn ask_names(&self) -> Result<Inventory, TransferError> {
+        let answers: Vec<Answered> =
+            stream::iter(self.collection.images.iter().zip(self.targets).enumerate())
+                .map(|(position, (image, target))| async move {
+                    let found = self.found_under(target, &place(target, image.root.digest)).await;
+                    (position, found.map_err(TransferError::from))
                 })
-            })
-            .buffer_unordered(SMALL_AT_ONCE)
-            .collect()
-            .await;
+                .buffer_unordered(SMALL_AT_ONCE)
+                .collect()
+                .await;
         let mut inventory = Inventory::default();
-        for head in heads {
-            // A registry that will not say is asked again, in earnest, by the push itself; only an unreachable one,
-            // or one that refuses us, makes the plan impossible.
-            match head.map_err(TransferError::from) {
-                Ok((position, Some(digest))) => {
-                    inventory.complete.insert(position, digest);
+        for (position, answer) in answers {
+            match answer {
+                Ok(Some(digest)) => {
+                    inventory.found.insert(position);
+                    if self.is_of(&self.collection.images[position], &digest) {
+                        inventory.complete.insert(position, digest);
+                    }
                 }
-                Ok(_) => {}
-                Err(error) if matches!(error.class(), Class::Unreachable | Class::Credentials) => {
-                    return Err(error);
+                Ok(None) => {}
+                Err(error) if error.class() == Class::Unreachable => return Err(error),
+                // A registry that will not say is asked again, in earnest, by the push itself.
+                Err(error) => {
+                    inventory.unsaid.insert(position, error);
                 }
-                Err(_) => {}
             }
         }
-        let homes = self.homes(&inventory);
+        Ok(inventory)
+    }
+
+    /// Asks for every blob in the first repository that needs it, unless that is known to be missing.
+    pub(crate) async fn ask_blobs(
+        &self,
+        inventory: &mut Inventory,
+        is_missing: impl Fn(&Repository) -> bool,
+    ) {
+        let homes = self.homes(inventory);
+        let (nowhere, homes): (BTreeMap<_, _>, BTreeMap<_, _>) = homes
+            .into_iter()
+            .partition(|(_, repositories)| repositories.first().is_some_and(|(_, name)| is_missing(name)));
+        inventory.missing.extend(nowhere.into_keys());
         let answers: Vec<_> = stream::iter(homes.iter())
             .map(|(digest, repositories)| self.ask_for(*digest, repositories))
             .buffer_unordered(SMALL_AT_ONCE)
@@ -86,7 +110,6 @@ impl Push<'_> {
             };
             set.insert(digest);
         }
-        Ok(inventory)
     }
 
     async fn ask_for(
@@ -110,7 +133,11 @@ impl Push<'_> {
     /// For each blob that has to be in a repository: all repositories that need it, in the order of the list.
     pub(crate) fn homes(&self, inventory: &Inventory) -> BTreeMap<Digest, Vec<(Registry, Repository)>> {
         let mut homes: BTreeMap<Digest, Vec<_>> = BTreeMap::new();
-        for (position, image) in self.incomplete(inventory) {
+        let barred = |position: &usize| inventory.barred.contains_key(position);
+        for (position, image) in self
+            .incomplete(inventory)
+            .filter(|(position, _)| !barred(position))
+        {
             let target = &self.targets[position];
             let home = (target.registry().clone(), target.repository().clone());
             for digest in &image.blobs {
@@ -131,7 +158,7 @@ impl Push<'_> {
     }
 
     /// Whether a name that answers with this digest is this image.
-    fn is_of(&self, image: &Image, found: &Digest) -> bool {
+    pub(crate) fn is_of(&self, image: &Image, found: &Digest) -> bool {
         image.root.digest == *found || self.pruned(image).is_some_and(|pruned| pruned.digest == *found)
     }
 }

@@ -6,11 +6,14 @@
 
 mod collection;
 mod contents;
+mod convert;
 mod copy;
+mod destination;
 mod error;
 mod event;
 mod fetch;
 mod inventory;
+mod listed;
 mod load;
 mod origin;
 mod plan;
@@ -22,12 +25,18 @@ mod resolve;
 mod save;
 mod supply;
 mod tree;
+pub mod windows;
 
 pub use collection::{Collection, Found, Image, UniqueBlob};
+pub use convert::{ConvertOptions, convert};
 pub use copy::{CopyOptions, copy};
-pub use error::TransferError;
+pub use destination::{
+    Advised, DestinationOptions, Kind, Misfit, PlaceAction, PlannedPlace, TagTaken, Visibility,
+};
+pub use error::{Disagreement, TransferError};
 pub use event::{Event, How, Reporter, Silent};
-pub use load::{LoadOptions, Selection, collect_bundle, load};
+pub use listed::{ListedOptions, load_listed};
+pub use load::{LoadOptions, Selection, collect_bundle, load, load_from};
 pub use plan::{Plan, PlannedImage};
 pub use pull::{PullOptions, pull};
 pub use report::{Class, Failure, Report, Success, THERE};
@@ -35,3 +44,4 @@ pub use resolve::{ResolveOptions, resolve};
 pub use save::{SaveOptions, save};
 pub use supply::{Asked, Refusal, Route, Routes, Sought, Way};
 pub use tree::{Blob, Content, Tree};
+pub use windows::WindowsOptions;

@@ -3,17 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_bundle::{Bundle, BundleImage};
+use landfall_bundle::foreign::{self, Workshop};
+use landfall_bundle::{Bundle, BundleError, BundleImage};
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Mapping, place_all};
 use landfall_oci::{PlatformSet, Reference};
+use tokio::sync::OnceCell;
 
 use crate::collection::Found;
+use crate::destination::DestinationOptions;
 use crate::origin::Origin;
 use crate::push::{Counts, Push};
 use crate::tree::Tree;
+use crate::windows::{self, WindowsOptions};
 use crate::{Collection, Event, Failure, Report, Reporter, TransferError};
+
+/// The largest config that is read for its platform, in bytes.
+const MAX_CONFIG: u64 = 8 << 20;
 
 /// Which images of a bundle go where.
 #[derive(Clone, Debug)]
@@ -41,10 +48,14 @@ pub struct LoadOptions {
     pub bundle: PathBuf,
     /// Which images, and where they go.
     pub selection: Selection,
+    /// Images that are to have Windows members, from the bundle or from what the target has.
+    pub windows: Option<WindowsOptions>,
     /// Blobs pushed at once.
     pub jobs: usize,
     /// Only make the plan.
     pub dry_run: bool,
+    /// What may be done at the target besides.
+    pub destination: DestinationOptions,
 }
 
 /// Loads a bundle. Images that could not be placed are in the report, not an error.
@@ -57,8 +68,30 @@ pub async fn load(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let (path, selection) = (options.bundle.clone(), options.selection.clone());
-    let (bundle, collection) = tokio::task::spawn_blocking(move || open(&path, &selection)).await??;
+    let path = options.bundle.clone();
+    let open = move || foreign::open(&path, &Workshop::usual());
+    let bundle = tokio::task::spawn_blocking(open).await??;
+    load_from(bundle, options, client, hash, reporter).await
+}
+
+/// As [`load`], from a bundle that is open already.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_from(
+    bundle: Bundle,
+    options: &LoadOptions,
+    client: &Client,
+    hash: &HashService,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Report, TransferError> {
+    let selection = options.selection.clone();
+    let collected =
+        tokio::task::spawn_blocking(move || collect(&bundle, &selection).map(|found| (bundle, found)));
+    let (bundle, mut collection) = collected.await??;
+    if let (Some(windows), Selection::Mapped { mapping, only }) = (&options.windows, &options.selection) {
+        windows::complete(&mut collection, &bundle, windows, only, client, mapping, reporter).await;
+    }
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
         Selection::Mapped { mapping, .. } => {
@@ -79,32 +112,28 @@ pub async fn load(
         reporter: Arc::clone(reporter),
         jobs: options.jobs,
         counts: Counts::default(),
+        destination: &options.destination,
+        kind: OnceCell::new(),
     };
     push.go(options.dry_run).await
 }
 
-/// Opens a bundle and collects what the selected images consist of. Blocking.
-fn open(path: &Path, selection: &Selection) -> Result<(Bundle, Collection), TransferError> {
-    let bundle = Bundle::open(path)?;
-    let collection = match selection {
+/// Collects what the selected images consist of. Blocking.
+fn collect(bundle: &Bundle, selection: &Selection) -> Result<Collection, TransferError> {
+    match selection {
         Selection::One { pick, target } => {
-            let image = pick_one(&bundle, pick.as_deref())?;
+            let image = pick_one(bundle, pick.as_deref())?;
             let mut collection = Collection::default();
-            collect_image(
-                &bundle,
-                image,
-                &target.clone().with_default_tag(),
-                &mut collection,
-            )?;
-            collection
+            let target = target.clone().with_default_tag();
+            collect_image(bundle, image, &target, &PlatformSet::All, &mut collection)?;
+            Ok(collection)
         }
         Selection::Mapped { only, .. } => {
-            let mut collection = collect_bundle(&bundle)?;
-            retain(&mut collection, only, path);
-            collection
+            let mut collection = collect_bundle(bundle)?;
+            retain(&mut collection, only, bundle.path());
+            Ok(collection)
         }
-    };
-    Ok((bundle, collection))
+    }
 }
 
 /// Leaves only these images in the collection; one that is not there is a failure.
@@ -159,6 +188,14 @@ fn pick_one<'a>(bundle: &'a Bundle, pick: Option<&str>) -> Result<&'a BundleImag
 /// # Errors
 /// [`TransferError::Unnamed`] when an entry has a name that is no image reference.
 pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
+    collect_platforms(bundle, &PlatformSet::All)
+}
+
+/// As [`collect_bundle`], of these platforms. Blocking.
+pub(crate) fn collect_platforms(
+    bundle: &Bundle,
+    platforms: &PlatformSet,
+) -> Result<Collection, TransferError> {
     let mut collection = Collection::default();
     for image in bundle.images() {
         let Some(reference) = image.reference.clone() else {
@@ -167,7 +204,7 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
                 bundle: bundle.path().to_owned(),
             });
         };
-        if let Err(error) = collect_image(bundle, image, &reference, &mut collection) {
+        if let Err(error) = collect_image(bundle, image, &reference, platforms, &mut collection) {
             collection.failed.push(Failure {
                 asked: reference.familiar(),
                 reference,
@@ -176,17 +213,47 @@ pub fn collect_bundle(bundle: &Bundle) -> Result<Collection, TransferError> {
             });
         }
     }
+    for refused in bundle.refused() {
+        let Some(reference) = refused.reference.clone() else {
+            return Err(TransferError::Refused {
+                bundle: bundle.path().to_owned(),
+                name: refused.name.clone(),
+                reason: refused.reason.clone(),
+            });
+        };
+        collection.failed.push(Failure {
+            asked: reference.familiar(),
+            reference,
+            reason: refused.reason.clone(),
+            class: crate::Class::Corrupt,
+        });
+    }
     Ok(collection)
 }
 
-fn collect_image(
+pub(crate) fn collect_image(
     bundle: &Bundle,
     image: &BundleImage,
     reference: &Reference,
+    platforms: &PlatformSet,
     collection: &mut Collection,
 ) -> Result<(), TransferError> {
     let root = bundle.manifest(&image.root.digest)?;
-    let mut tree = Tree::new(&reference.to_string(), root, &PlatformSet::All)?;
+    let mut tree = Tree::new(&reference.to_string(), root, platforms)?;
+    if let Some(config) = tree.unchecked_config()
+        && config.size <= MAX_CONFIG
+        && let Some(extent) = bundle
+            .blob(&config.digest)
+            .filter(|extent| extent.len == config.size)
+    {
+        let len = usize::try_from(extent.len).unwrap_or(0);
+        let bytes = extent.read_at(0, len).map_err(|source| BundleError::Io {
+            action: "read",
+            path: bundle.path().to_owned(),
+            source,
+        })?;
+        tree.check_config(&bytes)?;
+    }
     loop {
         let wanted = tree.wanted();
         if wanted.is_empty() {
@@ -217,21 +284,23 @@ fn collect_image(
 impl Push<'_> {
     /// The plan, and unless it is a dry run, the push.
     pub(crate) async fn go(&self, dry_run: bool) -> Result<Report, TransferError> {
-        let inventory = self.inventory().await?;
-        let plan = self.plan(&inventory);
-        self.reporter.event(&Event::Planned { plan: &plan });
+        let mut survey = self.survey(dry_run).await?;
+        self.reporter.event(&Event::Planned { plan: &survey.plan });
         if let Some(message) = self.library_note() {
             self.reporter.event(&Event::Note { message: &message });
         }
         if dry_run {
+            let mut failed = self.collection.failed.clone();
+            failed.extend(self.foreseen(&survey.inventory));
             return Ok(Report {
-                failed: self.collection.failed.clone(),
-                plan,
+                failed,
+                plan: survey.plan,
                 dry_run,
                 ..Report::default()
             });
         }
-        Ok(self.run(&inventory, plan).await)
+        self.make_missing(&mut survey).await;
+        Ok(self.run(&survey.inventory, survey.plan).await)
     }
 
     /// Official images of Docker Hub go where the list says, which is not where a node's mirror looks for them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landfall_oci::{Digest, Reference};
 use serde::Serialize;
 
-use crate::{Collection, Failure};
+use crate::{Collection, Failure, PlannedPlace};
 
 /// One image of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +22,9 @@ pub struct PlannedImage {
     pub platforms: Vec<String>,
     /// Bytes of its blobs, shared ones counted in full.
     pub bytes: u64,
+    /// What people should know about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// What a run will do.
@@ -31,6 +34,9 @@ pub struct Plan {
     pub images: Vec<PlannedImage>,
     /// Names that do not resolve.
     pub unresolved: Vec<Failure>,
+    /// Projects and repositories that the target lacks, and what becomes of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlannedPlace>,
     /// Unique blobs.
     pub blobs: usize,
     /// Their bytes.
@@ -70,11 +76,13 @@ impl Plan {
                 digest: image.root.digest,
                 platforms: image.platforms.iter().map(ToString::to_string).collect(),
                 bytes: image.blobs.iter().map(size).sum(),
+                remark: image.remark.clone(),
             });
         let bytes = collection.blob_bytes();
         Self {
             images: images.collect(),
             unresolved: collection.failed.clone(),
+            places: Vec::new(),
             blobs: collection.blobs.len(),
             bytes,
             bytes_there,

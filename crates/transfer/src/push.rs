@@ -10,8 +10,10 @@ use futures_util::stream::{self, StreamExt};
 use landfall_client::{Ask, Client, ClientError, Pushed};
 use landfall_hash::HashService;
 use landfall_oci::{Digest, RawManifest, Reference, Registry, Repository, Target};
+use tokio::sync::OnceCell;
 
 use crate::collection::{Collection, Image, UniqueBlob};
+use crate::destination::{DestinationOptions, Kind};
 use crate::inventory::Inventory;
 use crate::origin::{Counted, Origin};
 use crate::{Class, Event, Failure, How, Plan, Report, Reporter, Success, THERE, TransferError};
@@ -30,6 +32,9 @@ pub(crate) struct Push<'a> {
     pub(crate) reporter: Arc<dyn Reporter>,
     pub(crate) jobs: usize,
     pub(crate) counts: Counts,
+    pub(crate) destination: &'a DestinationOptions,
+    /// What product the target is, once that was asked.
+    pub(crate) kind: OnceCell<Kind>,
 }
 
 /// Blobs that did not arrive in a repository, with the reason.
@@ -125,7 +130,7 @@ impl Push<'_> {
                     return lost;
                 }
                 Err(error) => {
-                    let why = (error.class(), error.describe());
+                    let why = self.told(error).await;
                     // What is wrong with the blob, this machine or the way there is so for every repository.
                     let is_theirs = !matches!(why.0, Class::Corrupt | Class::Local | Class::Unreachable);
                     let spoilt = if is_theirs {
@@ -191,10 +196,8 @@ impl Push<'_> {
                 .upload(blob, registry, repository, from, Ask::AfterMount)
                 .await
                 .err()?;
-            Some((
-                (repository.clone(), blob.descriptor.digest),
-                (error.class(), error.describe()),
-            ))
+            let why = self.told(error).await;
+            Some(((repository.clone(), blob.descriptor.digest), why))
         });
         mounts
             .buffer_unordered(4)
@@ -269,14 +272,25 @@ impl Push<'_> {
         if let Some(digest) = inventory.complete.get(&position) {
             return Ok(finished(*digest, Some(THERE.to_owned())));
         }
+        if let Some(reason) = inventory.barred.get(&position) {
+            return Err(reason.clone());
+        }
         let lost = |digest: &Digest| lost.get(&(target.repository().clone(), *digest));
         if let Some(reason) = image.blobs.iter().find_map(lost) {
             return Err(reason.clone());
         }
-        let told = |error: TransferError| (error.class(), error.describe());
-        let (digest, remark) = self.push_manifests(image, target, pushed).await.map_err(told)?;
-        self.verify(target, digest).await.map_err(told)?;
-        Ok(finished(digest, remark))
+        let there = match self.push_manifests(image, target, pushed).await {
+            Ok((digest, remark)) => self.verify(target, digest).await.map(|()| (digest, remark)),
+            Err(error) => Err(error),
+        };
+        match there {
+            Ok((digest, remark)) => {
+                let remarks: Vec<_> = image.remark.clone().into_iter().chain(remark).collect();
+                let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+                Ok(finished(digest, remark))
+            }
+            Err(error) => Err(self.told(error).await),
+        }
     }
 
     /// Children first; the root last, under its tag. Returns the digest that the name now has.
@@ -291,15 +305,17 @@ impl Push<'_> {
             return Err(TransferError::Nothing);
         };
         for digest in children.iter().rev() {
-            let fresh = pushed
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert((repository.clone(), *digest));
-            if fresh {
+            let known = (repository.clone(), *digest);
+            let lock = || pushed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let is_there = lock().contains(&known);
+            if !is_there {
                 let manifest = self.manifest(digest)?;
                 self.client
                     .push_manifest(registry, repository, &Target::Digest(*digest), manifest)
-                    .await?;
+                    .await
+                    .map_err(|error| about_urls(manifest, error))?;
+                // Only now: another image's index must not overtake the member that it lists.
+                lock().insert(known);
             }
         }
         let root = self.manifest(root)?;
@@ -315,12 +331,19 @@ impl Push<'_> {
         // Registries name different codes for an index with members missing; only a refusal counts, not a fault.
         let refuses_gaps = matches!(error, ClientError::Refused { .. } | ClientError::NotFound { .. });
         if image.omitted.is_empty() || !refuses_gaps || target.digest().is_some() {
-            return Err(error.into());
+            return match self.after_refusal(image, target, error).await {
+                Err(TransferError::Client(source)) => Err(about_urls(root, source)),
+                settled => settled,
+            };
         }
         let pruned = self.pruned(image).ok_or(TransferError::Nothing)?;
-        self.client
+        let pushed = self
+            .client
             .push_manifest(registry, repository, &place, &pruned)
-            .await?;
+            .await;
+        if let Err(error) = pushed {
+            return self.after_refusal(image, target, error).await;
+        }
         let remark = format!(
             "the registry refuses an index with platforms left out, so a smaller one was pushed ({} instead of {})",
             pruned.digest, root.digest
@@ -337,18 +360,31 @@ impl Push<'_> {
 
     async fn verify(&self, target: &Reference, pushed: Digest) -> Result<(), TransferError> {
         let place = place(target, pushed);
-        let head = self
-            .client
-            .head_manifest(target.registry(), target.repository(), &place)
-            .await?;
-        match head {
-            Some(head) if head.digest == pushed => Ok(()),
+        match self.found_under(target, &place).await? {
+            Some(found) if found == pushed => Ok(()),
             other => Err(TransferError::NotAsPushed {
                 target: target.to_string(),
                 pushed,
-                found: other.map_or("nothing".to_owned(), |head| head.digest.to_string()),
+                found: other.map_or("nothing".to_owned(), |found| found.to_string()),
             }),
         }
+    }
+}
+
+/// A refusal, with what it may be about when the manifest has layers that are to be fetched from elsewhere:
+/// docker-registry answers a bare 500 to those.
+fn about_urls(manifest: &RawManifest, error: ClientError) -> TransferError {
+    let has_urls = manifest
+        .view()
+        .is_ok_and(|view| view.blobs().any(|blob| !blob.urls.is_empty()));
+    let error = TransferError::from(error);
+    match (error.class(), error) {
+        (Class::Unavailable | Class::Unusable, TransferError::Client(source)) if has_urls => {
+            TransferError::ForeignRefused {
+                source: Box::new(source),
+            }
+        }
+        (_, error) => error,
     }
 }
 

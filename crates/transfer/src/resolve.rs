@@ -14,7 +14,7 @@ use crate::tree::{Content, Tree};
 use crate::{Class, Collection, Event, Failure, Reporter, TransferError};
 
 /// Names resolved at once; each registry has its own, lower limit in the client.
-const IMAGES_AT_ONCE: usize = 16;
+pub(crate) const IMAGES_AT_ONCE: usize = 16;
 /// Members of one index fetched at once.
 const MEMBERS_AT_ONCE: usize = 4;
 /// The largest config read while planning (real ones have a few KiB).
@@ -53,12 +53,7 @@ pub async fn resolve(
     reporter.event(&Event::Resolving {
         images: entries.len(),
     });
-    let resolver = Resolver {
-        options,
-        supply: options.supply(client),
-        known: Mutex::default(),
-    };
-    let resolver = &resolver;
+    let resolver = &Resolver::new(options, client);
     let mut results: Vec<_> = stream::iter(entries.iter().enumerate())
         .map(|(position, entry)| async move {
             let result = resolver.image(entry).await;
@@ -82,7 +77,8 @@ pub async fn resolve(
     collection
 }
 
-fn failure(entry: &Entry, error: &TransferError) -> Failure {
+/// An entry that could not be had.
+pub(crate) fn failure(entry: &Entry, error: &TransferError) -> Failure {
     Failure {
         reference: entry.reference.clone(),
         asked: entry.text.clone(),
@@ -91,20 +87,39 @@ fn failure(entry: &Entry, error: &TransferError) -> Failure {
     }
 }
 
-struct Resolver<'a> {
-    options: &'a ResolveOptions,
+/// Whoever asks the registries for one run, and remembers the manifests that recur.
+pub(crate) struct Resolver<'a> {
+    pub(crate) options: &'a ResolveOptions,
     supply: Supply,
     /// Manifests by digest: base images' members recur in many indexes.
     known: Mutex<HashMap<Digest, RawManifest>>,
 }
 
-impl Resolver<'_> {
-    async fn image(&self, entry: &Entry) -> Result<(Found, Content), TransferError> {
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(options: &'a ResolveOptions, client: &Client) -> Self {
+        Self {
+            options,
+            supply: options.supply(client),
+            known: Mutex::default(),
+        }
+    }
+
+    /// What a name points at, and where that was found.
+    pub(crate) async fn locate(
+        &self,
+        reference: &Reference,
+        written: &str,
+    ) -> Result<(Reference, RawManifest), TransferError> {
         let candidates = match &self.options.from {
-            Some(mapping) => mapping.candidates(&entry.reference, &entry.text)?,
-            None => vec![entry.reference.clone()],
+            Some(mapping) => mapping.candidates(reference, written)?,
+            None => vec![reference.clone()],
         };
-        let (place, root) = self.first_of(&candidates).await?;
+        self.first_of(&candidates).await
+    }
+
+    /// One image, whole.
+    pub(crate) async fn image(&self, entry: &Entry) -> Result<(Found, Content), TransferError> {
+        let (place, root) = self.locate(&entry.reference, &entry.text).await?;
         let origin = (place.registry().clone(), place.repository().clone());
         let mut tree = Tree::new(&place.to_string(), root, &self.options.platforms)?;
         if let Some(config) = tree.unchecked_config().cloned() {
@@ -152,7 +167,7 @@ impl Resolver<'_> {
         Err(absent)
     }
 
-    async fn member(
+    pub(crate) async fn member(
         &self,
         (registry, repository): &(Registry, Repository),
         member: Descriptor,
@@ -176,17 +191,12 @@ impl Resolver<'_> {
         Ok(manifest)
     }
 
-    async fn config(
+    pub(crate) async fn config(
         &self,
         (registry, repository): &(Registry, Repository),
         config: &Descriptor,
     ) -> Result<Vec<u8>, TransferError> {
-        if config.size > MAX_CONFIG_BYTES {
-            return Err(TransferError::ConfigTooLarge {
-                digest: config.digest,
-                size: config.size,
-            });
-        }
+        check_size(config)?;
         let mut failed = Failed::default();
         for way in self.supply.content(registry, repository) {
             match read(&way, config).await {
@@ -207,8 +217,20 @@ impl Resolver<'_> {
     }
 }
 
+/// # Errors
+/// [`TransferError::ConfigTooLarge`] for what is no config by its size.
+pub(crate) fn check_size(config: &Descriptor) -> Result<(), TransferError> {
+    match config.size > MAX_CONFIG_BYTES {
+        true => Err(TransferError::ConfigTooLarge {
+            digest: config.digest,
+            size: config.size,
+        }),
+        false => Ok(()),
+    }
+}
+
 /// A small blob, whole.
-async fn read(way: &Way, blob: &Descriptor) -> Result<Vec<u8>, TransferError> {
+pub(crate) async fn read(way: &Way, blob: &Descriptor) -> Result<Vec<u8>, TransferError> {
     let mut stream = way.client.blob(&way.registry, &way.repository, blob, 0).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await? {

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::fetch::{Fetcher, blocking, is_local};
 use crate::resolve::{ResolveOptions, resolve};
+use crate::windows::{self, WindowsOptions};
 use crate::{Class, Collection, Event, How, Plan, Report, Reporter, Success, THERE, TransferError, contents};
 
 /// What was written is made to outlast a power cut whenever there is so much of it, or so long after the last time.
@@ -28,6 +29,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 pub struct SaveOptions {
     /// How names are resolved.
     pub resolve: ResolveOptions,
+    /// Images that are to have Windows members.
+    pub windows: Option<WindowsOptions>,
     /// The bundle to write.
     pub output: PathBuf,
     /// Replace a bundle that is there.
@@ -52,7 +55,10 @@ pub async fn save(
     hash: &HashService,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
-    let collection = resolve(entries, &options.resolve, client, reporter).await;
+    let collection = match &options.windows {
+        None => resolve(entries, &options.resolve, client, reporter).await,
+        Some(windows) => windows::resolve(entries, windows, &options.resolve, client, None, reporter).await,
+    };
     let run = Save {
         options,
         client,
@@ -82,7 +88,7 @@ impl Save<'_> {
         let plan = self.plan(&collection).await?;
         self.reporter.event(&Event::Planned { plan: &plan });
         let blocked =
-            collection.images.is_empty() || (!collection.failed.is_empty() && !self.options.allow_missing);
+            collection.images.is_empty() || (collection.is_held_up() && !self.options.allow_missing);
         if self.options.dry_run || blocked {
             return Ok(self.report(plan, Vec::new(), collection));
         }
@@ -261,7 +267,7 @@ impl Save<'_> {
             reference: image.reference.clone(),
             target: self.options.output.display().to_string(),
             digest: image.root.digest,
-            remark: remark.map(str::to_owned),
+            remark: remark.map(str::to_owned).or_else(|| image.remark.clone()),
         }
     }
 

@@ -4,6 +4,7 @@
 mod directory;
 mod disk_full;
 mod documents;
+mod foreign;
 mod hostile;
 mod kill;
 mod mount;

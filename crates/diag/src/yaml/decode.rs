@@ -95,6 +95,25 @@ impl Decoder {
         })
     }
 
+    /// A whole number. Of one with a point only what stands before it.
+    ///
+    /// # Errors
+    /// A tag that does not fit, or too many aliases.
+    pub fn integer(&mut self, node: &Node) -> Result<Decoded<i64>, YamlError> {
+        self.enter(node, |this| {
+            Ok(match resolved(node)? {
+                Resolved::Null => Decoded::Null,
+                Resolved::Int(value) => Decoded::Value(value),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "so does Go, and only within these bounds"
+                )]
+                Resolved::Float(value) if value.abs() < 9.2e18 => Decoded::Value(value as i64),
+                _ => this.refuse(node, "int")?,
+            })
+        })
+    }
+
     /// A list of texts, with their places; items of another type are left out, null is the empty text.
     ///
     /// # Errors

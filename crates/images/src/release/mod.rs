@@ -33,12 +33,12 @@ impl Distribution {
         }
     }
 
-    /// Where its releases' files lie.
+    /// The project whose releases they are.
     #[must_use]
-    pub fn releases(self) -> &'static str {
+    pub fn project(self) -> &'static str {
         match self {
-            Self::K3s => "https://github.com/k3s-io/k3s/releases/download",
-            Self::Rke2 => "https://github.com/rancher/rke2/releases/download",
+            Self::K3s => "k3s-io/k3s",
+            Self::Rke2 => "rancher/rke2",
         }
     }
 
@@ -65,14 +65,19 @@ impl fmt::Display for Distribution {
     }
 }
 
-/// Where Rancher's releases' files lie.
-pub const RANCHER_RELEASES: &str = "https://github.com/rancher/rancher/releases/download";
+/// The project whose releases Rancher's are.
+pub const RANCHER: &str = "rancher/rancher";
 
-/// Where a release's file lies below a base. `{version}` and `{tag}` (`+` written `-`) in the base are replaced;
-/// where neither stands in it, the version is the folder below it, as in the projects' own downloads.
+/// Where the projects' own downloads are.
+const DOWNLOADS: &str = "https://github.com/{project}/releases/download";
+
+/// Where a release's file lies, below this base if not in the project's own downloads. In the base, `{project}`,
+/// `{version}` and `{tag}` (the version with `-` for `+`) are replaced; where neither of the latter stands in it, the
+/// version is the folder below it, as in the projects' own downloads.
 #[must_use]
-pub fn place(base: &str, version: &str, file: &str) -> String {
-    let base = base.trim_end_matches('/');
+pub fn place(base: Option<&str>, project: &str, version: &str, file: &str) -> String {
+    let base = base.unwrap_or(DOWNLOADS).trim_end_matches('/');
+    let base = base.replace("{project}", project);
     let is_url = base.contains("://");
     let version_there = match is_url {
         true => version.replace('+', "%2B"),
@@ -93,18 +98,21 @@ mod tests {
 
     #[test]
     fn places() {
-        let at = |base| place(base, "v1.30.4+k3s1", "k3s-images.txt");
+        let at = |base| place(base, "k3s-io/k3s", "v1.30.4+k3s1", "k3s-images.txt");
         assert_eq!(
-            at(Distribution::K3s.releases()),
+            at(None),
             "https://github.com/k3s-io/k3s/releases/download/v1.30.4%2Bk3s1/k3s-images.txt"
         );
-        assert_eq!(at("/mirror/k3s/"), "/mirror/k3s/v1.30.4+k3s1/k3s-images.txt");
         assert_eq!(
-            at("https://m/k3s/{tag}"),
+            at(Some("/mirror/k3s/")),
+            "/mirror/k3s/v1.30.4+k3s1/k3s-images.txt"
+        );
+        assert_eq!(
+            at(Some("https://m/k3s/{tag}")),
             "https://m/k3s/v1.30.4-k3s1/k3s-images.txt"
         );
         assert_eq!(
-            at("https://m/{version}/x/"),
+            at(Some("https://m/{version}/x/")),
             "https://m/v1.30.4%2Bk3s1/x/k3s-images.txt"
         );
     }

@@ -4,6 +4,7 @@
 
 mod chart;
 mod manifests;
+mod rke;
 
 use std::path::PathBuf;
 

@@ -1,9 +1,14 @@
 //! The command line: exactly what can be typed. Names and flags are an interface; they are added, never renamed.
 
+mod archives;
+mod destination;
 mod images;
+mod rancher;
 mod registries;
+mod rke;
 mod scan;
 mod upkeep;
+mod windows;
 
 use std::path::PathBuf;
 
@@ -12,13 +17,22 @@ use clap_complete::Shell;
 use landfall_images::{Destination, Rule};
 use landfall_oci::{PlatformSet, Reference};
 
-pub(crate) use self::images::{Compile, Images, ImagesCommand, Lint, ListFormat, ListOutput};
+pub(crate) use self::archives::{
+    ArchiveFormat, Convert, Export, ExportCommand, ExportNode, SpoolArgs, WriteArgs,
+};
+pub(crate) use self::destination::DestinationArgs;
+pub(crate) use self::images::{
+    Compile, Images, ImagesCommand, K3s, Lint, ListFormat, ListOutput, Rancher, ReleaseArgs, Rke2,
+};
+pub(crate) use self::rancher::{PlanFormat, RancherExtra, RancherLoad, RancherSave};
 pub(crate) use self::registries::{
     Apply, Check, CheckOutput, Consumer, Diff, Exits, Explain, Format, FormatArg, NodeArgs, Probe, Program,
     Registries, RegistriesCommand, Render, Rewrite, Target,
 };
+pub(crate) use self::rke::Rke;
 pub(crate) use self::scan::{ChartArgs, ChartGiven, ManifestsArgs};
 pub(crate) use self::upkeep::{Gc, Scrub, TagHistory, TagUndo, Tags, TagsCommand, WantedArgs};
+pub(crate) use self::windows::{ForeignArgs, IndexFormat, WindowsArgs};
 use crate::commands::Settings;
 use crate::exit;
 use crate::progress::Output;
@@ -50,7 +64,8 @@ impl Cli {
 
     /// What was typed; ends the program where that makes no sense.
     pub(crate) fn typed() -> Self {
-        Self::from_arg_matches(&Self::shown().get_matches()).unwrap_or_else(|error| error.exit())
+        let words = rancher::by_name(std::env::args_os());
+        Self::from_arg_matches(&Self::shown().get_matches_from(words)).unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -69,8 +84,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     List(List),
     Verify(Verify),
+    Convert(Box<Convert>),
+    Export(Box<Export>),
     Images(Images),
     Registries(Registries),
+    RancherSaveImages(RancherSave),
+    RancherLoadImages(RancherLoad),
     Demo(Demo),
     SelfImage(SelfImage),
     Completions(Completions),
@@ -84,6 +103,8 @@ Examples:
   landfall save -l rancher-images.txt -o rancher.tar
   landfall save -l images.txt -o bundle.tar --platform linux/amd64,linux/arm64
   landfall save -l images.txt -o bundle.tar --from mirror.example:5000/hub --dry-run
+  landfall save -l rancher-images.txt -o rancher.tar --windows-list rancher-windows-images.txt \\
+      --windows-versions 1809,ltsc2022
 
 A run that was interrupted, even by a power cut, is continued by the same command.
 The bundle is a plain tar: `landfall load`, `landfall serve`, docker load, ctr images import,
@@ -105,6 +126,10 @@ pub(crate) struct Save {
     #[arg(long)]
     pub(crate) allow_missing: bool,
     #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
+    #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
 
@@ -115,6 +140,7 @@ Examples:
   landfall load rancher.tar -r registry.example:5000
   landfall load rancher.tar -r harbor.example/rancher --username admin --password-stdin < password
   landfall load rancher.tar -r registry.example --map quay.io/jetstack=jetstack --dry-run
+  landfall load rancher.tar -r harbor.example --create-missing=public
 
 Names: docker.io is dropped, any other host becomes part of the path
 (quay.io/a/b:1 -> registry.example:5000/quay.io/a/b:1); --map changes that.
@@ -129,7 +155,13 @@ pub(crate) struct Load {
     #[arg(long = "list", short = 'l', value_name = "LIST")]
     pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -157,10 +189,16 @@ pub(crate) struct Copy {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Copy what can be had although some images cannot (still exit code 1).
     #[arg(long)]
     pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) windows: WindowsArgs,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -245,6 +283,10 @@ pub(crate) struct Push {
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
     #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -257,6 +299,11 @@ pub(crate) struct Inspect {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    /// Unpack a docker-archive to tell the digests that its images will have, too.
+    #[arg(long)]
+    pub(crate) digests: bool,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -268,6 +315,8 @@ pub(crate) struct List {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -281,6 +330,8 @@ pub(crate) struct Verify {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
     #[command(flatten)]
     pub(crate) output: OutputArg,
 }
@@ -354,8 +405,13 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
     /// The registry to push to, with a path if wanted.
-    #[arg(long = "registry", short = 'r', value_name = "REGISTRY[/PATH]")]
-    pub(crate) registry: Destination,
+    #[arg(
+        long = "registry",
+        short = 'r',
+        value_name = "REGISTRY[/PATH]",
+        required_unless_present = "cluster"
+    )]
+    pub(crate) registry: Option<Destination>,
     /// Names below PREFIX go below PATH (may be given several times; the longest prefix wins).
     #[arg(long, value_name = "PREFIX=PATH")]
     pub(crate) map: Vec<Rule>,
@@ -410,6 +466,12 @@ pub(crate) struct RegistryArgs {
     /// Credential file in the form of ~/.docker/config.json.
     #[arg(long, value_name = "FILE")]
     pub(crate) auth_file: Option<PathBuf>,
+    /// An RKE cluster.yml: its private_registries are credentials; load and copy push to its default registry without -r.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster: Option<PathBuf>,
+    /// Do not ask AWS, Google or Azure for tokens of their registries (also: LANDFALL_CLOUD_AUTH=off).
+    #[arg(long)]
+    pub(crate) no_cloud_credentials: bool,
     /// Trust this CA besides the system's (PEM; may be given several times).
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Vec<PathBuf>,

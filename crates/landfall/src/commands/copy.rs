@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use landfall_transfer::{CopyOptions, copy};
+use landfall_transfer::{CopyOptions, ResolveOptions, copy};
 
-use super::Context;
 use super::load::mapping;
 use super::save::resolve_options;
+use super::{Context, windows};
 use crate::args::Copy;
 use crate::connect::{self, Audience};
 use crate::exit::Exit;
@@ -25,17 +25,27 @@ pub(crate) async fn run(args: Copy, context: Context) -> Result<Exit, Failure> {
     }
     let mut seen = HashSet::new();
     entries.retain(|entry| seen.insert(entry.reference.clone()));
-    let mapping = mapping(args.target);
+    let windows = windows::options(&args.windows, args.list.as_deref(), context.quiet)?;
+    let mapping = mapping(args.target, &args.registry)?;
     let engine = connect::engine(
         &args.registry,
         Audience::Registry(mapping.destination.registry.clone()),
     )?;
     let options = CopyOptions {
-        resolve: resolve_options(args.source),
+        resolve: ResolveOptions {
+            include_foreign: windows::carries_foreign(
+                &args.foreign,
+                windows.as_ref(),
+                args.source.include_foreign,
+            ),
+            ..resolve_options(args.source)
+        },
+        windows,
         mapping,
         allow_missing: args.allow_missing,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
     let output = args.run.output.output;
     let reporter = progress::reporter(output, context.quiet || args.run.dry_run);

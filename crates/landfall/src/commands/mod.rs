@@ -1,7 +1,9 @@
 //! One file per command: from what was typed to what is done.
 
+mod convert;
 mod copy;
 mod demo;
+mod export;
 mod images;
 mod inspect;
 mod list;
@@ -9,12 +11,14 @@ mod load;
 mod man;
 mod pull;
 mod push;
+mod rancher;
 mod registries;
 mod save;
 mod self_image;
 mod serve;
 mod upkeep;
 mod verify;
+mod windows;
 
 pub(crate) use self::serve::Settings;
 use crate::args::Command;
@@ -41,11 +45,15 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
         Command::Tags(args) => upkeep::tags(args, context).await,
         Command::Pull(args) => pull::run(args, context).await,
         Command::Push(args) => push::run(args, context).await,
-        Command::Inspect(args) => blocking(move || inspect::run(&args)).await,
-        Command::List(args) => blocking(move || list::run(&args)).await,
+        Command::Inspect(args) => blocking(move || inspect::run(&args, context)).await,
+        Command::List(args) => blocking(move || list::run(&args, context)).await,
+        Command::Convert(args) => convert::run(*args, context).await,
+        Command::Export(args) => export::run(*args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
-        Command::Images(args) => images::run(args).await,
+        Command::Images(args) => images::run(args, context).await,
         Command::Registries(args) => registries::run(args).await,
+        Command::RancherSaveImages(args) => rancher::save(args.words, context).await,
+        Command::RancherLoadImages(args) => rancher::load(args.words, context).await,
         Command::Demo(args) => demo::run(args).await,
         Command::SelfImage(args) => self_image::run(args).await,
         Command::Completions(args) => Ok(man::completions(&args)),
@@ -53,8 +61,10 @@ pub(crate) async fn run(command: Command, context: Context, logs: Logs) -> Resul
     }
 }
 
-/// Commands that only read and write files of this machine.
-async fn blocking(work: impl FnOnce() -> Result<Exit, Failure> + Send + 'static) -> Result<Exit, Failure> {
+/// Work that only reads and writes files of this machine.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(|error| Failure::new(Exit::Local, error.to_string()))?
 }

@@ -56,6 +56,7 @@ pub(crate) async fn run(args: Pull, context: Context) -> Result<Exit, Failure> {
         let (overwrite, allow_missing) = (args.overwrite, false);
         let options = SaveOptions {
             resolve,
+            windows: None,
             output: args.out,
             overwrite,
             allow_missing,

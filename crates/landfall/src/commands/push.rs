@@ -17,8 +17,10 @@ pub(crate) async fn run(args: Push, context: Context) -> Result<Exit, Failure> {
             pick: args.image,
             target: args.target,
         },
+        windows: None,
         jobs: usize::from(args.run.jobs),
         dry_run: args.run.dry_run,
+        destination: args.destination.into(),
     };
-    deliver("push", &engine, options, args.run, context).await
+    deliver("push", &engine, options, &args.spool, args.run, context).await
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use landfall_images::Mapping;
 use landfall_transfer::{ResolveOptions, SaveOptions, save};
 
-use super::Context;
+use super::{Context, windows};
 use crate::args::{Save, SourceArgs};
 use crate::connect::{self, Audience};
 use crate::exit::Exit;
@@ -16,9 +16,13 @@ use crate::{lists, progress};
 pub(crate) async fn run(args: Save, context: Context) -> Result<Exit, Failure> {
     connect::check_stdin(&args.registry, &args.list.list)?;
     let entries = lists::read(&args.list.list, context.quiet)?;
+    let windows = windows::options(&args.windows, Some(&args.list.list), context.quiet)?;
     let audience = match &args.source.from {
         Some(from) => Audience::Registry(from.registry.clone()),
-        None => Audience::of(entries.iter().map(|entry| entry.reference.registry())),
+        None => {
+            let more = windows.iter().flat_map(|windows| &windows.list);
+            Audience::of(entries.iter().chain(more).map(|entry| entry.reference.registry()))
+        }
     };
     let engine = connect::engine(&args.registry, audience)?;
     let failed_list = args
@@ -26,7 +30,15 @@ pub(crate) async fn run(args: Save, context: Context) -> Result<Exit, Failure> {
         .failed_list
         .unwrap_or_else(|| connect::beside(&args.out, ".failed.txt"));
     let options = SaveOptions {
-        resolve: resolve_options(args.source),
+        resolve: ResolveOptions {
+            include_foreign: windows::carries_foreign(
+                &args.foreign,
+                windows.as_ref(),
+                args.source.include_foreign,
+            ),
+            ..resolve_options(args.source)
+        },
+        windows,
         output: args.out,
         overwrite: args.overwrite,
         allow_missing: args.allow_missing,

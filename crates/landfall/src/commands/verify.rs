@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use landfall_bundle::{Bundle, Finding, Problem, Report, VerifyEvent, verify};
+use landfall_bundle::{Finding, Problem, Report, VerifyEvent, verify};
 use serde_json::json;
 
 use super::Context;
@@ -11,16 +11,13 @@ use crate::connect::hash_service;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Output;
-use crate::{human, out};
+use crate::{archives, human, out};
 
 pub(crate) async fn run(args: Verify, context: Context) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let path = args.bundle.clone();
-    let opened = tokio::task::spawn_blocking(move || Bundle::open(&path));
-    let bundle = opened
-        .await
-        .map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
-    let bar = bar(context.quiet || args.output.output == Output::Json);
+    let quiet = context.quiet || args.output.output == Output::Json;
+    let bundle = archives::open(&args.bundle, &args.spool, quiet).await?;
+    let bar = bar(quiet);
     let report = verify(&bundle, &hash_service(), |event| match event {
         VerifyEvent::Started { bytes, .. } => bar.set_length(bytes),
         VerifyEvent::Hashed { bytes } => bar.inc(bytes),
@@ -35,8 +32,11 @@ pub(crate) async fn run(args: Verify, context: Context) -> Result<Exit, Failure>
                 out::result(&format!("WRONG  {}: {}\n", finding.digest, describe(finding)));
                 out::result(&format!("       needed by: {}\n", finding.images.join(", ")));
             }
+            for refused in &report.refused {
+                out::result(&format!("WRONG  {}: {}\n", refused.name, refused.reason));
+            }
             let figures = (human::count(report.blobs, "blob"), human::bytes(report.bytes));
-            let verdict = match report.findings.len() {
+            let verdict = match report.findings.len() + report.refused.len() {
                 0 => "all right".to_owned(),
                 wrong => format!("{wrong} wrong: carry the bundle across again"),
             };
@@ -82,7 +82,12 @@ fn document(report: &Report) -> serde_json::Value {
     let findings = report.findings.iter().map(
         |finding| json!({"digest": finding.digest, "problem": describe(finding), "images": finding.images}),
     );
+    let refused = report
+        .refused
+        .iter()
+        .map(|refused| json!({"image": refused.name, "problem": refused.reason}));
     json!({
+        "refused": refused.collect::<Vec<_>>(),
         "right": report.is_right(), "blobs": report.blobs, "bytes": report.bytes,
         "left_out": report.omitted, "foreign": report.foreign, "unneeded": report.unneeded,
         "findings": findings.collect::<Vec<_>>(),

@@ -1,11 +1,14 @@
 //! The program as its users run it, against registries that behave and registries that do not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod artifacts;
 mod bad_input;
+mod destination;
 mod disk_full;
 mod faults;
 mod foreign;
 mod gateway;
+mod images;
 mod kill;
 mod names;
 mod notify;
@@ -22,3 +25,5 @@ mod soak;
 mod upkeep;
 mod wanted;
 mod watching;
+mod windows;
+mod windows_world;

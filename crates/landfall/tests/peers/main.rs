@@ -9,3 +9,6 @@ mod peers;
 #[allow(dead_code)]
 #[path = "../it/place.rs"]
 mod place;
+#[allow(dead_code)]
+#[path = "../it/windows_world.rs"]
+mod windows_world;

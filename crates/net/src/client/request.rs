@@ -73,6 +73,8 @@ pub struct Request<'a> {
     pub repeatable: bool,
     /// Time for the answer to begin beyond the usual, where the server has work to do first.
     pub patience: Duration,
+    /// Whether a redirect is the answer, not the way to one.
+    pub stays: bool,
 }
 
 impl<'a> Request<'a> {
@@ -87,6 +89,7 @@ impl<'a> Request<'a> {
             body: RequestBody::Empty,
             repeatable,
             patience: Duration::ZERO,
+            stays: false,
         }
     }
 
@@ -108,6 +111,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// Takes a redirect for the answer: for services that never redirect, and are shown secrets.
+    #[must_use]
+    pub fn stay(mut self) -> Self {
+        self.stays = true;
         self
     }
 

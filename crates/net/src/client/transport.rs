@@ -150,6 +150,9 @@ impl Inner {
         let mut headers = request.headers.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.exchange(request, &url, &headers).await?;
+            if request.stays {
+                return Ok(response);
+            }
             let allows_plain = |to: &Uri| {
                 to.authority()
                     .is_some_and(|authority| Schemes::allows_plain(&self.options, authority.as_str()))

@@ -77,12 +77,13 @@ impl Fetch {
     pub(super) async fn run(mut self) {
         add(&self.gateway.counters.fetching, 1);
         let ended = self.work().await;
+        // Before it is told: who hears of a failure and asks again shall not be given the same failure again.
+        self.gateway.flights.end(&self.digest, &self.flight);
         if let Err(verdict) = &ended {
             tracing::debug!(image = self.source.name(), digest = %self.digest, why = verdict.label(), "a fetch failed");
             let verdict = verdict.clone();
             self.tell.send_modify(|state| state.failed = Some(verdict));
         }
-        self.gateway.flights.end(&self.digest, &self.flight);
         if ended.is_ok() {
             self.share().await;
         }

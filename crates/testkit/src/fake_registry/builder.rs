@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use super::FakeRegistry;
 use super::body::Pace;
+use super::ecr::Ecr;
+use super::harbor::Harbor;
 use super::record::Log;
 use super::rules::{Rule, Rules};
-use super::serve::Shared;
+use super::serve::{Face, Shared};
 use super::state::State;
 use super::token::{Auth, Tokens};
 use crate::{Identity, Scratch, Workload};
@@ -36,6 +38,7 @@ pub struct Builder {
     options: Options,
     rules: Rules,
     state: State,
+    face: Face,
 }
 
 impl Default for Builder {
@@ -56,6 +59,7 @@ impl Default for Builder {
             },
             rules: Rules::default(),
             state: State::default(),
+            face: Face::default(),
         }
     }
 }
@@ -79,6 +83,20 @@ impl Builder {
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.options.auth = auth;
+        self
+    }
+
+    /// It is a Harbor, which looks after its users itself.
+    #[must_use]
+    pub fn harbor(mut self, harbor: Harbor) -> Self {
+        self.face = Face::Harbor(harbor);
+        self
+    }
+
+    /// It is an Amazon ECR.
+    #[must_use]
+    pub fn ecr(mut self, ecr: Ecr) -> Self {
+        self.face = Face::Ecr(ecr);
         self
     }
 
@@ -182,6 +200,7 @@ impl Builder {
             options: self.options,
             rules: Mutex::new(self.rules),
             state: Mutex::new(self.state),
+            face: Mutex::new(self.face),
             log: Log::default(),
             tokens: Tokens::default(),
             connections: AtomicUsize::default(),

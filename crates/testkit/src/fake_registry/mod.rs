@@ -16,6 +16,8 @@
 mod answer;
 mod body;
 mod builder;
+mod ecr;
+mod harbor;
 mod pull;
 mod push;
 mod record;
@@ -37,6 +39,8 @@ use landfall_oci::{Digest, MediaType, Registry, Repository, Tag, Target};
 use tokio::sync::oneshot;
 
 pub use builder::Builder;
+pub use ecr::Ecr;
+pub use harbor::{Harbor, HarborProject, HarborUser};
 pub use record::Request;
 pub use route::Kind;
 pub use rules::{Fault, Rule};
@@ -45,7 +49,7 @@ pub use token::{Auth, Bearer};
 
 use crate::Workload;
 use crate::workload::Content;
-use serve::Shared;
+use serve::{Face, Shared};
 
 /// A running registry.
 pub struct FakeRegistry {
@@ -141,6 +145,28 @@ impl FakeRegistry {
     /// Ends every token that was given out.
     pub fn expire_tokens(&self) {
         self.shared.tokens.expire();
+    }
+
+    /// The projects of its Harbor face: name and whether everybody may pull.
+    pub fn projects(&self) -> BTreeMap<String, bool> {
+        match &*self.shared.face.lock().unwrap() {
+            Face::Harbor(harbor) => {
+                let projects = harbor.projects.iter();
+                projects
+                    .map(|(name, project)| (name.clone(), project.is_public))
+                    .collect()
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// What holds for a project of its Harbor face from now on.
+    #[track_caller]
+    pub fn set_project(&self, name: &str, project: HarborProject) {
+        match &mut *self.shared.face.lock().unwrap() {
+            Face::Harbor(harbor) => harbor.projects.insert(name.to_owned(), project),
+            _ => panic!("this registry has not Harbor's face"),
+        };
     }
 
     // What was asked.

@@ -11,8 +11,9 @@ use landfall_oci::{Digest, MediaType, RawManifest, Repository, Target};
 
 use super::answer::{empty, error, with};
 use super::body::Body;
+use super::harbor::Pushed;
 use super::rules::Fault;
-use super::serve::Call;
+use super::serve::{Call, Face};
 use super::token::query_field;
 use crate::digest::digest;
 
@@ -124,6 +125,11 @@ pub(super) async fn end(
             "send it in chunks",
         ));
     }
+    if let Face::Harbor(harbor) = &*call.shared.face.lock().unwrap()
+        && let Some(refusal) = harbor.forbids(&call.shared.state(), repository, &Pushed::Blob(len))
+    {
+        return Ok(refusal);
+    }
     let digest = query_field(&call.request.query, "digest").unwrap_or_default();
     commit(call, repository, id, &digest)
 }
@@ -233,7 +239,17 @@ fn store_manifest(call: &Call, repository: &Repository, target: &Target, raw: Ra
     let Ok(view) = raw.view() else {
         return error(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", "not a manifest");
     };
+    // The face before the state, as everywhere.
+    let face = call.shared.face.lock().unwrap();
     let mut state = call.shared.state();
+    let forbidden = match &*face {
+        Face::Harbor(harbor) => harbor.forbids(&state, repository, &Pushed::Manifest(target)),
+        Face::Ecr(ecr) => ecr.forbids(&state, repository, target),
+        Face::Plain => None,
+    };
+    if let Some(refusal) = forbidden {
+        return refusal;
+    }
     if let Some(missing) = state.missing(repository, &view).first() {
         let message = format!("{missing} is not in {repository}");
         return error(StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN", &message);

@@ -10,6 +10,8 @@ pub(super) enum Route {
     Ping,
     Catalog,
     Token,
+    /// Outside the specification: `/service/…`, `/api/…`, and `/`, where AWS' services are.
+    Service(String),
     /// `/cdn/DIGEST`: where another registry's redirect may point.
     Cdn(Digest),
     Manifest(Repository, Target),
@@ -50,6 +52,8 @@ pub enum Kind {
     List,
     /// Any `DELETE`.
     Delete,
+    /// A product's own API: Harbor's projects.
+    Api,
     /// All else.
     Other,
 }
@@ -58,6 +62,9 @@ impl Route {
     pub(super) fn parse(path: &str) -> Self {
         if path == "/token" {
             return Self::Token;
+        }
+        if path == "/" || path.starts_with("/service/") || path.starts_with("/api/") {
+            return Self::Service(path.to_owned());
         }
         if let Some(digest) = path.strip_prefix("/cdn/") {
             return digest.parse().map_or(Self::Unknown, Self::Cdn);
@@ -112,6 +119,8 @@ impl Route {
             (_, "DELETE") => Kind::Delete,
             (Self::Ping, _) => Kind::Ping,
             (Self::Token, _) => Kind::Token,
+            (Self::Service(path), _) if path == "/service/token" => Kind::Token,
+            (Self::Service(_), _) => Kind::Api,
             (Self::Cdn(_) | Self::Blob(..), "GET") => Kind::Blob,
             (Self::Cdn(_) | Self::Blob(..), "HEAD") => Kind::BlobHead,
             (Self::Manifest(..), "GET") => Kind::Manifest,

@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use super::answer::{empty, error, sized, with};
 use super::body::{Body, Connection, Pace, Sending, full};
 use super::builder::Options;
+use super::ecr::Ecr;
+use super::harbor::Harbor;
 use super::record::{Log, Request};
 use super::route::Route;
 use super::rules::{Fault, Rules};
@@ -26,6 +28,18 @@ use super::token::{self, Auth, Tokens};
 use super::{pull, push};
 use crate::Scratch;
 use crate::workload::Content;
+
+/// The product that it is.
+#[derive(Debug, Default)]
+pub(super) enum Face {
+    /// None in particular.
+    #[default]
+    Plain,
+    /// Harbor.
+    Harbor(Harbor),
+    /// Amazon ECR.
+    Ecr(Ecr),
+}
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -42,6 +56,7 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     pub(super) scratch: Scratch,
     pub(super) state: Mutex<State>,
+    pub(super) face: Mutex<Face>,
 }
 
 impl Shared {
@@ -139,13 +154,7 @@ async fn answer(
         fault: None,
     };
     let shared = &call.shared;
-    let refusal = token::check(
-        &shared.options.auth,
-        &shared.tokens,
-        &shared.url,
-        &route,
-        &call.request,
-    );
+    let refusal = refusal(shared, &route, &call.request);
     let response = match refusal {
         Some(refusal) => refusal,
         None => {
@@ -161,6 +170,16 @@ async fn answer(
         return Err(call.reset());
     }
     Ok(response)
+}
+
+fn refusal(shared: &Shared, route: &Route, request: &Request) -> Option<Response<Body>> {
+    let refusal = match &*shared.face.lock().unwrap() {
+        Face::Harbor(harbor) => return harbor.check(&shared.url, route, request),
+        Face::Ecr(ecr) => route.repository().and_then(|repository| ecr.check(repository)),
+        Face::Plain => None,
+    };
+    let options = &shared.options;
+    token::check(&options.auth, &shared.tokens, &shared.url, route, request).or(refusal)
 }
 
 /// The fault's answer where it has one, else the right one.
@@ -196,7 +215,7 @@ async fn act(call: &Call, route: &Route, body: Incoming) -> io::Result<Response<
 async fn dispatch(call: &Call, route: &Route, body: Incoming) -> io::Result<Response<Body>> {
     let method = call.request.method.as_str();
     let is_write = !matches!(method, "GET" | "HEAD");
-    if is_write && call.shared.options.read_only && !matches!(route, Route::Token) {
+    if is_write && call.shared.options.read_only && !matches!(route, Route::Token | Route::Service(_)) {
         return Ok(error(
             StatusCode::METHOD_NOT_ALLOWED,
             "UNSUPPORTED",
@@ -205,6 +224,7 @@ async fn dispatch(call: &Call, route: &Route, body: Incoming) -> io::Result<Resp
     }
     match (method, route) {
         (_, Route::Token) => token_server(call, body).await,
+        (_, Route::Service(_)) => service(call, body).await,
         ("DELETE", route) => Ok(push::delete(call, route)),
         ("POST", Route::Uploads(name)) => push::start(call, name, body).await,
         ("PATCH", Route::Upload(name, id)) => push::chunk(call, name, id, body).await,
@@ -237,6 +257,16 @@ fn read(call: &Call, route: &Route) -> io::Result<Response<Body>> {
         }
         _ => Ok(empty(StatusCode::NOT_FOUND)),
     }
+}
+
+/// What only some products have.
+async fn service(call: &Call, body: Incoming) -> io::Result<Response<Body>> {
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    Ok(match &mut *call.shared.face.lock().unwrap() {
+        Face::Harbor(harbor) => harbor.answer(&call.request, &body),
+        Face::Ecr(ecr) => ecr.answer(&call.request, &body),
+        Face::Plain => empty(StatusCode::NOT_FOUND),
+    })
 }
 
 async fn token_server(call: &Call, body: Incoming) -> io::Result<Response<Body>> {

@@ -98,6 +98,17 @@ impl State {
         self.blobs.get(digest).filter(|_| is_member).cloned()
     }
 
+    /// Bytes of the blobs of all repositories below a path, each blob once.
+    pub(super) fn bytes_below(&self, path: &str) -> u64 {
+        let below = self
+            .members
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with(path));
+        let blobs: BTreeSet<_> = below.map(|(_, digest)| digest).collect();
+        let known = blobs.into_iter().filter_map(|digest| self.blobs.get(digest));
+        known.map(Content::len).sum()
+    }
+
     pub(super) fn open_upload(&mut self, repository: &Repository, folder: &Path) -> String {
         self.next_upload += 1;
         let id = format!("upload-{}", self.next_upload);

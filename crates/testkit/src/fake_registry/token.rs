@@ -133,7 +133,7 @@ pub(super) fn check(
     route: &Route,
     request: &Request,
 ) -> Option<Response<Body>> {
-    if matches!(route, Route::Token | Route::Cdn(_)) {
+    if matches!(route, Route::Token | Route::Cdn(_) | Route::Service(_)) {
         return None;
     }
     match auth {
@@ -248,7 +248,7 @@ fn split_scope(value: &str) -> Vec<String> {
     out
 }
 
-fn basic(request: &Request) -> Option<(String, String)> {
+pub(super) fn basic(request: &Request) -> Option<(String, String)> {
     let encoded = request.header(AUTHORIZATION).strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;

@@ -20,6 +20,8 @@ pub struct Options {
     pub tls: Option<Identity>,
     /// Where it keeps its content; a folder of its own when not given.
     pub root: Option<PathBuf>,
+    /// Manifests may name layers by urls, which it refuses (500) unless it is configured for them.
+    pub takes_urls: bool,
 }
 
 /// A running docker-registry.
@@ -37,6 +39,15 @@ impl DockerRegistry {
     #[track_caller]
     pub fn empty() -> Self {
         Self::start(&Options::default())
+    }
+
+    /// An empty one that takes manifests with urls.
+    #[track_caller]
+    pub fn that_takes_urls() -> Self {
+        Self::start(&Options {
+            takes_urls: true,
+            ..Options::default()
+        })
     }
 
     /// One that holds a workload from the start.
@@ -154,6 +165,9 @@ fn config(options: &Options, scratch: &Scratch, root: &Path, port: u16) -> Strin
             text(&certificate),
             text(&key)
         );
+    }
+    if options.takes_urls {
+        out += "validation:\n  manifests:\n    urls: {allow: [\"^http://127[.]0[.]0[.]1:\"]}\n";
     }
     if let Some((user, password)) = &options.account {
         let path = scratch.write("htpasswd", htpasswd::line(user, password));

@@ -12,6 +12,7 @@ mod machine;
 mod recipe;
 pub mod seeded;
 mod storage;
+pub mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,7 @@ pub use content::Content;
 pub use layer::{Layer, LayerWriter};
 pub use machine::MachineFiles;
 pub use recipe::{Recipe, Stuff};
+pub use windows::ForeignLayer;
 
 use crate::digest::sha256;
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use landfall_bundle::mount;
+use landfall_bundle::mount_with;
 use landfall_store::{DirectoryOptions, DirectoryStore, Overlay, Store, StoreError};
 
 use super::{Settings, setup};
+use crate::archives::workshop;
+use crate::args::SpoolArgs;
 use crate::control::{self, Claimed};
 use crate::failure::Failure;
 
@@ -22,7 +24,8 @@ impl Content {
         let mut layers: Vec<Arc<dyn Store>> = Vec::new();
         for path in &settings.bundles {
             let path = path.clone();
-            let opened = tokio::task::spawn_blocking(move || mount(&path));
+            let workshop = workshop(&SpoolArgs::default());
+            let opened = tokio::task::spawn_blocking(move || mount_with(&path, &workshop));
             layers.push(opened.await.map_err(setup)??);
         }
         let directory = match &settings.root {

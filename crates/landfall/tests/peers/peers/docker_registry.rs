@@ -91,7 +91,7 @@ fn guarded(workload: &Workload) -> (DockerRegistry, Place) {
     let registry = DockerRegistry::start(&Options {
         account,
         tls,
-        root: None,
+        ..Options::default()
     });
     let place = saved(workload);
     place.scratch.write("ca.crt", authority.certificate());

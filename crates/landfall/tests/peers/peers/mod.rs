@@ -19,3 +19,4 @@ mod serving;
 mod skopeo;
 mod stored;
 mod systemd;
+mod windows;

@@ -534,7 +534,10 @@ fn rke_cluster() {
     loss_of(&import.losses, "ecr_credential_plugin");
 
     for (text, wanted) in [
-        ("private_registries: {url: a}\n", "must be a list"),
+        (
+            "private_registries: {url: a}\n",
+            "cannot unmarshal !!map into []types.PrivateRegistry",
+        ),
         (
             "private_registries: [{url: a, username: u}]\n",
             "username: `username` is not a field",

@@ -1,15 +1,17 @@
 //! RKE 1: `private_registries` of cluster.yml. Credentials for the Docker of the nodes, and where RKE's own images are.
 
+mod private;
+
 use std::fmt::Write as _;
 
-use landfall_diag::yaml::Node;
+use landfall_diag::yaml::{Decoder, Node, YamlError};
 use landfall_diag::{Diagnostic, Severity, Span, Spanned, yaml};
 
+pub use self::private::{EcrPlugin, PrivateRegistry, Unread, private_registries};
 use super::file::Losses;
-use super::tree::Walker;
 use super::{Import, InFile, OutFile, Rendered};
 use crate::Auth;
-use crate::intent::{Credential, DOCKER_HUB, Intent, Match, Scope, Upstream};
+use crate::intent::{Credential, Intent, Match, Scope, Upstream};
 
 /// The part of the cluster's file.
 pub const CLUSTER: &str = "cluster.yml";
@@ -18,80 +20,90 @@ pub const CLUSTER: &str = "cluster.yml";
 #[must_use]
 pub fn read(file: &InFile<'_>) -> Import {
     let mut import = Import::default();
-    let document = match yaml::parse(file.source, file.text) {
-        Ok(document) => document,
-        Err(error) => {
-            let diagnostic = Diagnostic::at("R01", Severity::Error, error.span, error.message.to_string());
-            import
-                .diagnostics
-                .push(diagnostic.consequence("rke does nothing"));
-            return import;
-        }
+    let refused = |error: &YamlError| {
+        Diagnostic::at("R01", Severity::Error, error.span, error.message.clone())
+            .consequence("rke does nothing")
     };
-    let Some(root) = document.root else { return import };
+    let mut decoder = Decoder::new();
+    let registries = yaml::parse(file.source, file.text)
+        .and_then(|document| list(document.root.as_ref(), &mut decoder, &mut import.diagnostics));
     let mut losses = Losses::default();
-    let mut walker = Walker {
-        code: "R01",
-        consequence: "rke does nothing",
-        typed: false,
-        diagnostics: &mut import.diagnostics,
-    };
-    let mut credentials: Vec<Credential> = Vec::new();
-    for (key, value) in walker.pairs(&root, "the file") {
-        // `privateRegistries` is how Rancher's API spells it.
-        if matches!(key.as_str(), "private_registries" | "privateRegistries") {
-            for item in walker.items(value, "private_registries") {
-                credentials.extend(registry(&mut walker, item, &mut losses));
-            }
+    match registries {
+        Ok(registries) => {
+            let credentials = registries
+                .iter()
+                .filter_map(|entry| credential(entry, &mut losses));
+            import.intent.credentials = credentials.collect();
         }
+        Err(error) => import.diagnostics.push(refused(&error)),
     }
-    import.intent.credentials = credentials;
+    let misfits = decoder.misfits().iter().map(|misfit| {
+        Diagnostic::at("R01", Severity::Error, misfit.span, misfit.message.clone())
+            .consequence("rke does nothing")
+    });
+    import.diagnostics.extend(misfits);
     import.losses = losses.into_vec();
     import
 }
 
-fn registry(walker: &mut Walker<'_>, node: &Node, losses: &mut Losses) -> Option<Credential> {
-    let (mut url, mut auth, mut default) = (None, Auth::default(), None);
-    for (key, value) in walker.pairs(node, "private_registries") {
-        match key.as_str() {
-            "url" => url = walker.text(value, "url"),
-            "user" => auth.username = walker.text(value, "user").filter(|user| !user.is_empty()),
-            "password" => auth.password = walker.secret(value, "password").filter(|text| !text.is_empty()),
-            "is_default" | "isDefault" => default = walker.bool(value, "is_default").filter(|on| on.value),
-            "ecr_credential_plugin" | "ecrCredentialPlugin" => losses.add(
-                key.span,
-                "`ecr_credential_plugin`",
-                "the credentials come from a program on each node, and are not in this file",
-                "use a credential provider of the kubelet",
-            ),
-            other => {
-                let message = format!("`{other}` is not a field of a private registry, and is not read");
-                walker
-                    .diagnostics
-                    .push(Diagnostic::at("R02", Severity::Warning, key.span, message));
+/// The list in a cluster's file, or in what Rancher's API calls one.
+fn list(
+    root: Option<&Node>,
+    decoder: &mut Decoder,
+    notes: &mut Vec<Diagnostic>,
+) -> Result<Vec<PrivateRegistry>, YamlError> {
+    let mut list = Vec::new();
+    let Some(root) = root else { return Ok(list) };
+    decoder.mapping(
+        root,
+        "types.RancherKubernetesEngineConfig",
+        &mut |decoder, key, value| {
+            if matches!(key.value.as_str(), "private_registries" | "privateRegistries") {
+                list = private_registries(decoder, value, notes)?
+                    .value()
+                    .unwrap_or_default();
             }
-        }
+            Ok(())
+        },
+    )?;
+    Ok(list)
+}
+
+fn credential(entry: &PrivateRegistry, losses: &mut Losses) -> Option<Credential> {
+    if let Some(plugin) = entry.ecr.as_ref().or(entry.unread.ecr.as_ref()) {
+        losses.add(
+            plugin.span,
+            "`ecr_credential_plugin`",
+            "the credentials come from a program on each node, and are not in this file",
+            "use a credential provider of the kubelet",
+        );
     }
-    let url = url.unwrap_or_else(|| Spanned::new(DOCKER_HUB.to_owned(), node.span));
-    if let Some(truth) = default {
+    let truth = entry.is_default.as_ref().or(entry.unread.is_default.as_ref());
+    if let Some(truth) = truth.filter(|truth| truth.value) {
         losses.add(
             truth.span,
-            format!("that the images of RKE itself are below `{}`", url.value),
+            format!("that the images of RKE itself are below `{}`", entry.key()),
             "it changes the names of images, not where a node pulls a name from",
             "give K3s or RKE2 `system-default-registry`, or mirror docker.io there",
         );
     }
+    let auth = Auth {
+        username: entry.user.clone().filter(|user| !user.is_empty()),
+        password: entry.password.clone().filter(|password| !password.is_empty()),
+        ..Auth::default()
+    };
     if auth.is_empty() {
         return None;
     }
-    let bare = url
-        .value
+    let bare = entry
+        .key()
         .split_once("://")
-        .map_or(url.value.as_str(), |(_, rest)| rest);
+        .map_or(entry.key(), |(_, rest)| rest);
     // Docker keeps credentials by host; the path is a prefix for the images.
     let host = bare.split('/').next().unwrap_or(bare);
+    let span = entry.url.as_ref().map_or(entry.span, |url| url.span);
     Some(Credential {
-        scope: Spanned::new(Scope::host(host), url.span),
+        scope: Spanned::new(Scope::host(host), span),
         auth,
     })
 }
