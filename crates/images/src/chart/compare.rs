@@ -25,7 +25,9 @@ pub fn complete(rendered: &mut Gathered, seen: Gathered, unrendered: Unrendered)
     }
     let mut told = Vec::new();
     for (text, wanted) in seen.iter() {
-        let same_name = others.get(&wanted.reference.name()).map_or(&[][..], Vec::as_slice);
+        let same_name = others
+            .get(&wanted.reference.name())
+            .map_or(&[][..], Vec::as_slice);
         if same_name.iter().any(|other| is_same(other, &wanted.reference)) {
             continue;
         }

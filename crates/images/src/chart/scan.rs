@@ -78,10 +78,16 @@ impl Chart {
         let is_template = |path: &str| path.starts_with("templates/");
         let templates = self.texts.iter().filter(|(path, _)| is_template(path));
         let lines = templates.flat_map(|(_, text)| text.lines().filter(|line| line.contains(".Files.")));
-        let taken_in: HashSet<&str> = lines.flat_map(|line| line.split('"').skip(1).step_by(2)).collect();
+        let taken_in: HashSet<&str> = lines
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .collect();
         self.texts.iter().filter(move |(path, _)| {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let matched = [format!("{folder}/*"), format!("{folder}/**"), format!("{folder}/*.yaml")];
+            let matched = [
+                format!("{folder}/*"),
+                format!("{folder}/**"),
+                format!("{folder}/*.yaml"),
+            ];
             is_template(path)
                 || taken_in.contains(path.as_str())
                 || !folder.is_empty() && matched.iter().any(|pattern| taken_in.contains(pattern.as_str()))

@@ -160,12 +160,14 @@ fn without_comments(text: &str) -> String {
     while let Some(start) = rest.find("/*") {
         let (before, comment) = rest.split_at(start);
         let opened = before.trim_end_matches([' ', '-']);
-        let end = comment.find("*/").filter(|_| opened.ends_with("{{"));
-        let Some(end) = end else {
-            // A path with a star, or a comment that does not end.
+        if !opened.ends_with("{{") {
+            // A path with a star.
             out.push_str(&rest[..start + 2]);
             rest = &rest[start + 2..];
             continue;
+        }
+        let Some(end) = comment.find("*/") else {
+            break;
         };
         let end = comment[end..].find("}}").map_or(end + 2, |close| end + close + 2);
         out.push_str(opened.strip_suffix("{{").unwrap_or(opened));

@@ -80,8 +80,12 @@ impl Manifests {
                 template.clone_into(&mut files[0]);
             }
             if piece.text.len() > MAX_DOCUMENT {
-                let message = format!("one document of more than {} MiB is not read: have fewer objects in it", MAX_DOCUMENT >> 20);
-                self.found.problem(format!("{}:{}", files[0], piece.line + 1), message);
+                let message = format!(
+                    "one document of more than {} MiB is not read: have fewer objects in it",
+                    MAX_DOCUMENT >> 20
+                );
+                self.found
+                    .problem(format!("{}:{}", files[0], piece.line + 1), message);
                 continue;
             }
             match tree::read(piece.text, 0, piece.line) {
