@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use landfall_bundle::{Bundle, BundleStore};
 use landfall_images::List;
+use landfall_images::chart::{Chart, Given};
+use landfall_images::manifests::{Manifests, Origin};
 use landfall_oci::tar;
 use landfall_oci::{
     Digest, MediaType, Platform, RawManifest, Reference, ReferenceError, Repository, Tag, View,
@@ -192,4 +194,28 @@ fn seal(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
+/// Kubernetes objects; and the same bytes as the values and the template of a chart.
+pub fn manifests(data: &[u8]) {
+    let mut manifests = Manifests::new("fuzz");
+    manifests.read("fuzz.yaml", data, Origin::File);
+    let (gathered, _) = manifests.finish();
+    for (text, wanted) in gathered.iter() {
+        let read = Reference::parse(text).map(Reference::with_default_tag);
+        assert_eq!(read.as_ref(), Ok(&wanted.reference), "{text}");
+        assert!(!text.contains("{{") && !text.contains("$("), "{text}");
+    }
+    let files = [
+        ("Chart.yaml", b"name: fuzz\nversion: 1.0.0\nappVersion: 2.0.0\n".as_slice()),
+        ("templates/fuzz.yaml", data),
+        ("values.yaml", data),
+    ];
+    let files = files.map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).into();
+    let chart = Chart::from_files("fuzz", &files).expect("its Chart.yaml is good");
+    let (gathered, _) = chart.scan(&Given::default()).expect("nothing was given");
+    for (text, wanted) in gathered.iter() {
+        let read = Reference::parse(text).map(Reference::with_default_tag);
+        assert_eq!(read.as_ref(), Ok(&wanted.reference), "{text}");
+    }
 }

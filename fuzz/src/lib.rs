@@ -10,7 +10,7 @@ mod nodes;
 mod server;
 
 pub use headers::{content_range, link, range, www_authenticate};
-pub use images::{list, manifest, reference, tar_index};
+pub use images::{list, manifest, manifests, reference, tar_index};
 pub use nodes::{go_regex, hosts, registries};
 pub use server::{authorization, path, rules};
 
@@ -19,7 +19,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name. A new one is a function here, a line in this table, a file in `fuzz_targets/` with its `[[bin]]`,
 /// and a folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("authorization", authorization),
     ("content_range", content_range),
     ("go_regex", go_regex),
@@ -27,6 +27,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("link", link),
     ("list", list),
     ("manifest", manifest),
+    ("manifests", manifests),
     ("path", path),
     ("range", range),
     ("reference", reference),

@@ -1,6 +1,8 @@
 //! What Helm rendered, and what the static scan saw besides: parts that these values turn off, images that programs start
 //! by themselves, tests, or a guess that was wrong.
 
+use std::collections::HashMap;
+
 use landfall_oci::Reference;
 
 use crate::gathered::{Gathered, Remark};
@@ -16,13 +18,17 @@ pub enum Unrendered {
 
 /// Lays the static scan beside what was rendered from the same chart and the same values.
 pub fn complete(rendered: &mut Gathered, seen: Gathered, unrendered: Unrendered) {
-    let others: Vec<Reference> = rendered
-        .iter()
-        .map(|(_, wanted)| wanted.reference.clone())
-        .collect();
+    let mut others: HashMap<String, Vec<Reference>> = HashMap::new();
+    for (_, wanted) in rendered.iter() {
+        let reference = wanted.reference.clone();
+        others.entry(reference.name()).or_default().push(reference);
+    }
     let mut told = Vec::new();
     for (text, wanted) in seen.iter() {
-        if others.iter().any(|other| is_same(other, &wanted.reference)) {
+        let same_name = others
+            .get(&wanted.reference.name())
+            .map_or(&[][..], Vec::as_slice);
+        if same_name.iter().any(|other| is_same(other, &wanted.reference)) {
             continue;
         }
         for why in &wanted.why {
@@ -56,11 +62,10 @@ fn remark(text: &str, why: &crate::gathered::Why) -> Remark {
     }
 }
 
-/// The same image: one may name the tag and the digest, the other only one of them.
+/// Of two with one name, whether they are the same image: one may name the tag and the digest, the other only one of them.
 fn is_same(one: &Reference, other: &Reference) -> bool {
-    one.name() == other.name()
-        && match (one.digest(), other.digest()) {
-            (Some(one), Some(other)) => one == other,
-            _ => one.tag() == other.tag(),
-        }
+    match (one.digest(), other.digest()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.tag() == other.tag(),
+    }
 }

@@ -1,16 +1,22 @@
 //! The simple expressions of templates: values, the chart's own fields, literals, and the functions that image names are
 //! made with. Whatever is beyond that has no result here, rather than a wrong one.
 
+use std::cell::Cell;
+
 use super::load::Chart;
 use crate::manifests::name::is_templated;
 use crate::manifests::tree::{Tree, Value};
 
 const MAX_DEPTH: usize = 16;
+/// Actions that one text may come to, and the characters that a name or a part of it may have.
+const MAX_STEPS: usize = 1000;
+const MAX_TEXT: usize = 4096;
 
 /// What expressions are worked out with.
 pub(super) struct Scope<'a> {
     pub(super) chart: &'a Chart,
     pub(super) values: &'a Tree,
+    steps: Cell<usize>,
 }
 
 /// A result: a text, or nothing (null, not set).
@@ -27,9 +33,18 @@ enum Token {
     Pipe,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    pub(super) fn new(chart: &'a Chart, values: &'a Tree) -> Self {
+        Self {
+            chart,
+            values,
+            steps: Cell::new(0),
+        }
+    }
+
     /// A text with its actions worked out; `None` if one of them is not simple.
     pub(super) fn expand(&self, text: &str) -> Option<String> {
+        self.steps.set(MAX_STEPS);
         self.expand_within(text, 0)
     }
 
@@ -48,14 +63,18 @@ impl Scope<'_> {
                 action = trimmed;
             }
             out.push_str(&self.evaluate(action, depth)?.unwrap_or_default());
+            if out.len() > MAX_TEXT {
+                return None;
+            }
             text = after;
         }
         out.push_str(text);
-        Some(out)
+        (out.len() <= MAX_TEXT).then_some(out)
     }
 
     fn evaluate(&self, action: &str, depth: usize) -> Option<Known> {
-        if depth > MAX_DEPTH {
+        self.steps.set(self.steps.get().checked_sub(1)?);
+        if depth > MAX_DEPTH || action.len() > MAX_TEXT {
             return None;
         }
         let tokens = tokens(action.trim())?;
@@ -140,6 +159,9 @@ impl Scope<'_> {
                 .is_some_and(|text| !text.is_empty() && text != "false" && text != "0")
         };
         let last = arguments.len().checked_sub(1)?;
+        if arguments.iter().flatten().any(|text| text.len() > MAX_TEXT) {
+            return None;
+        }
         Some(Some(match (function, arguments.len()) {
             ("quote" | "squote" | "toString" | "trim" | "html" | "toYaml", 1) => text(0).trim().to_owned(),
             ("lower", 1) => text(0).to_lowercase(),
@@ -261,10 +283,7 @@ mod tests {
             "image: {repository: a/b, tag: ''}\nx: {n: 1.10, t: '{{ .Chart.Name }}-t'}\n",
         )
         .unwrap();
-        let scope = Scope {
-            chart: &chart,
-            values: &values,
-        };
+        let scope = Scope::new(&chart, &values);
         let cases = [
             (
                 "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}",
@@ -305,6 +324,9 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(scope.expand(text).as_deref(), expected, "{text}");
         }
+        // Templates of templates of themselves.
+        let bomb = parse("v", &format!("x: '{}'\n", "{{ tpl .Values.x . }}".repeat(100))).unwrap();
+        assert_eq!(Scope::new(&chart, &bomb).expand("{{ tpl .Values.x . }}"), None);
         assert_eq!(
             scope.expand(&format!("{{{{ {}1{} }}}}", "(".repeat(9999), ")".repeat(9999))),
             None

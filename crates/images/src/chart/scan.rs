@@ -1,5 +1,7 @@
 //! The scan of a chart and of all charts within: annotations, values, templates, and what is known besides.
 
+use std::collections::HashSet;
+
 use super::expression::Scope;
 use super::load::{Chart, ChartError, Dependency};
 use super::merge::{Given, Values};
@@ -12,6 +14,9 @@ use crate::manifests::found::{Found, Spot};
 use crate::manifests::known;
 use crate::manifests::tree::{Tree, Value};
 use crate::manifests::walk::Walk;
+
+/// Charts within, each counted as often as it is brought along.
+const MAX_SCANS: usize = 1000;
 
 /// Annotations in which authors list what their chart pulls.
 const LISTED: &[&str] = &["artifacthub.io/images", "helm.sh/images", "images"];
@@ -49,6 +54,11 @@ impl Chart {
         off: Option<&str>,
         unsolved: &mut Unsolved,
     ) {
+        unsolved.scans += 1;
+        if unsolved.scans > MAX_SCANS {
+            let message = "more charts within charts than are read".to_owned();
+            return found.problem(format!("{}Chart.yaml", self.folder), message);
+        }
         if let Some((place, message)) = &self.values_problem {
             found.problem(place.clone(), message.clone());
         }
@@ -56,41 +66,36 @@ impl Chart {
         if !self.is_library {
             self.values(found, values, key, off);
         }
-        let scope = Scope {
-            chart: self,
-            values: &values.tree,
-        };
-        for (path, text) in &self.texts {
-            if self.is_template(path) {
-                templates::read(found, &scope, &format!("{}{path}", self.folder), text, unsolved);
-            }
+        let scope = Scope::new(self, &values.tree);
+        for (path, text) in self.templates() {
+            templates::read(found, &scope, &format!("{}{path}", self.folder), text, unsolved);
         }
         self.brought_along(found, values, key, off, unsolved);
     }
 
-    /// Templates, and the files that templates take in.
-    fn is_template(&self, path: &str) -> bool {
-        if path.starts_with("templates/") {
-            return true;
-        }
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let is_taken_in = |text: &String| {
-            text.contains(".Files.")
-                && (text.contains(&format!("\"{path}\""))
-                    || !folder.is_empty() && text.contains(&format!("\"{folder}/*")))
-        };
-        !path.starts_with("crds/")
-            && self
-                .texts
-                .iter()
-                .any(|(path, text)| path.starts_with("templates/") && is_taken_in(text))
+    /// Templates, and the files that templates take in: what they name in quotes on a line with `.Files.`.
+    fn templates(&self) -> impl Iterator<Item = (&String, &String)> {
+        let is_template = |path: &str| path.starts_with("templates/");
+        let templates = self.texts.iter().filter(|(path, _)| is_template(path));
+        let lines = templates.flat_map(|(_, text)| text.lines().filter(|line| line.contains(".Files.")));
+        let taken_in: HashSet<&str> = lines
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .collect();
+        self.texts.iter().filter(move |(path, _)| {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let matched = [
+                format!("{folder}/*"),
+                format!("{folder}/**"),
+                format!("{folder}/*.yaml"),
+            ];
+            is_template(path)
+                || taken_in.contains(path.as_str())
+                || !folder.is_empty() && matched.iter().any(|pattern| taken_in.contains(pattern.as_str()))
+        })
     }
 
     fn values(&self, found: &mut Found, values: &Values, key: &str, off: Option<&str>) {
-        let scope = Scope {
-            chart: self,
-            values: &values.tree,
-        };
+        let scope = Scope::new(self, &values.tree);
         let tag = DefaultTag::of(self);
         let default_tag = |path: &str| {
             tag.at(path

@@ -6,10 +6,12 @@ use crate::manifests::name::{Name, Promise, name, promise};
 use crate::manifests::tree::At;
 use crate::manifests::walk::Walk;
 
-/// Lines that only Helm can work out.
+/// Lines that only Helm can work out, counted over all charts.
 #[derive(Debug, Default)]
 pub(super) struct Unsolved {
     pub(super) count: usize,
+    /// Charts read so far.
+    pub(super) scans: usize,
     /// The first of them, as `file:line`.
     pub(super) first: Option<String>,
 }
@@ -155,18 +157,25 @@ fn unquoted(value: &str) -> &str {
 /// Template comments become blanks; lines stay where they are.
 fn without_comments(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    loop {
-        let found = ["{{/*", "{{- /*"].iter().filter_map(|open| rest.find(open)).min();
-        let Some((start, end)) = found.and_then(|start| Some((start, start + rest[start..].find("*/")?)))
-        else {
-            out.push_str(rest);
-            return out;
+    while let Some(start) = rest.find("/*") {
+        let (before, comment) = rest.split_at(start);
+        let opened = before.trim_end_matches([' ', '-']);
+        if !opened.ends_with("{{") {
+            // A path with a star.
+            out.push_str(&rest[..start + 2]);
+            rest = &rest[start + 2..];
+            continue;
+        }
+        let Some(end) = comment.find("*/") else {
+            break;
         };
-        let end = rest[end..].find("}}").map_or(end + 2, |close| end + close + 2);
-        out.push_str(&rest[..start]);
-        out.extend(rest[start..end].chars().filter(|c| *c == '\n'));
-        rest = &rest[end..];
+        let end = comment[end..].find("}}").map_or(end + 2, |close| end + close + 2);
+        out.push_str(opened.strip_suffix("{{").unwrap_or(opened));
+        out.extend(comment[..end].chars().filter(|c| *c == '\n'));
+        rest = &comment[end..];
     }
+    out.push_str(rest);
+    out
 }
 
 /// For each line, whether it belongs to the definition of a custom resource, which wants no image.

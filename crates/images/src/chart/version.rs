@@ -29,6 +29,9 @@ const LABELS: &[&str] = &[
     "apiVersion:",
 ];
 
+/// More lines than this tell nothing new.
+const MAX_USES: usize = 1000;
+
 impl DefaultTag {
     pub(super) fn of(chart: &Chart) -> Self {
         let templates = chart
@@ -52,6 +55,7 @@ impl DefaultTag {
         if uses.iter().any(|one| about_images(&one.line)) {
             uses.retain(|one| about_images(&one.line));
         }
+        uses.truncate(MAX_USES);
         Self {
             uses,
             app_version: chart.app_version.clone(),

@@ -84,7 +84,7 @@ impl Found {
             place: spot.place.clone(),
             guess: spot.guess,
         };
-        self.gathered.add(text, reference, why);
+        self.gathered.add(text.trim(), reference, why);
     }
 
     /// A text that names an image only once something has filled it in.

@@ -25,6 +25,9 @@ use crate::gathered::Gathered;
 use found::Found;
 use object::Objects;
 
+/// What it takes in memory is some ten times its size.
+const MAX_DOCUMENT: usize = 64 << 20;
+
 /// Manifests, read file by file.
 #[derive(Debug)]
 pub struct Manifests {
@@ -75,6 +78,15 @@ impl Manifests {
                 && let Some(template) = template(piece.text)
             {
                 template.clone_into(&mut files[0]);
+            }
+            if piece.text.len() > MAX_DOCUMENT {
+                let message = format!(
+                    "one document of more than {} MiB is not read: have fewer objects in it",
+                    MAX_DOCUMENT >> 20
+                );
+                self.found
+                    .problem(format!("{}:{}", files[0], piece.line + 1), message);
+                continue;
             }
             match tree::read(piece.text, 0, piece.line) {
                 Ok(Some(tree)) => Objects {

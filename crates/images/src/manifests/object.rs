@@ -97,6 +97,12 @@ impl Objects<'_> {
             ("monitoring.coreos.com", "Prometheus" | "Alertmanager" | "ThanosRuler" | "PrometheusAgent") => {
                 prometheus(&mut walk, tree);
             }
+            ("helm.toolkit.fluxcd.io", "HelmRelease") | ("argoproj.io", "Application" | "ApplicationSet") => {
+                let message = "has something installed whose images are not in this file";
+                let spot = walk.spot(tree.at, false);
+                walk.found.remark(&spot, message);
+                unknown(&mut walk, tree);
+            }
             ("kustomize.config.k8s.io", _) => {
                 let message = "is a kustomization, which is not built here: `kubectl kustomize DIR | landfall images manifests -`";
                 let spot = walk.spot(tree.at, false);
