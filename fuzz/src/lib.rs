@@ -4,11 +4,13 @@
 //! their length, a path or a name never holds what could lead elsewhere. A target that finds something is to be
 //! mended where the fault is, and its input kept in `corpus/`.
 
+mod foreign;
 mod headers;
 mod images;
 mod nodes;
 mod server;
 
+pub use foreign::foreign;
 pub use headers::{content_range, link, range, www_authenticate};
 pub use images::{list, manifest, reference, tar_index};
 pub use nodes::{go_regex, hosts, registries};
@@ -19,9 +21,10 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name. A new one is a function here, a line in this table, a file in `fuzz_targets/` with its `[[bin]]`,
 /// and a folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("authorization", authorization),
     ("content_range", content_range),
+    ("foreign", foreign),
     ("go_regex", go_regex),
     ("hosts", hosts),
     ("link", link),
