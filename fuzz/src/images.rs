@@ -190,7 +190,7 @@ fn decode(block: &[u8; BLOCK_LEN]) {
 }
 
 /// Puts a header's checksum right.
-fn seal(block: &mut [u8]) {
+pub(crate) fn seal(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

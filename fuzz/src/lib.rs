@@ -4,11 +4,13 @@
 //! their length, a path or a name never holds what could lead elsewhere. A target that finds something is to be
 //! mended where the fault is, and its input kept in `corpus/`.
 
+mod foreign;
 mod headers;
 mod images;
 mod nodes;
 mod server;
 
+pub use foreign::foreign;
 pub use headers::{content_range, link, range, www_authenticate};
 pub use images::{list, manifest, manifests, reference, tar_index};
 pub use nodes::{go_regex, hosts, registries};
@@ -22,6 +24,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: [(&str, Target); 15] = [
     ("authorization", authorization),
     ("content_range", content_range),
+    ("foreign", foreign),
     ("go_regex", go_regex),
     ("hosts", hosts),
     ("link", link),

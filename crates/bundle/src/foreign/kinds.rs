@@ -63,7 +63,7 @@ fn docker_images(intake: &Intake<'_>) -> Result<Vec<Looked>, BundleError> {
             config: held.digest,
             platform: config.platform,
             layers: layers.len(),
-            bytes: layers.iter().map(size).sum(),
+            bytes: layers.iter().map(size).fold(0, u64::saturating_add),
         });
     }
     Ok(images)
