@@ -25,7 +25,7 @@ pub struct ConvertOptions {
     /// What to write.
     pub output: PathBuf,
     /// Write an OCI layout folder, not a file.
-    pub into_folder: bool,
+    pub write_folder: bool,
     /// Platforms to take along.
     pub platforms: PlatformSet,
     /// Of an index of which one member is left, only that member: importers that ask for all platforms want them all.
@@ -242,9 +242,9 @@ impl Convert<'_> {
         if self.options.dry_run || is_blocked {
             return Ok(report);
         }
-        match self.options.into_folder {
-            true => self.into_folder().await?,
-            false => self.into_file().await?,
+        match self.options.write_folder {
+            true => self.write_folder().await?,
+            false => self.write_file().await?,
         }
         report.blobs_moved = self.blobs.load(Ordering::Relaxed);
         report.bytes_moved = self.bytes.load(Ordering::Relaxed);
@@ -270,7 +270,7 @@ impl Convert<'_> {
     async fn plan(&self) -> Result<Plan, TransferError> {
         let output = self.options.output.display().to_string();
         let mut plan = Plan::new(&self.merged.collection, 0, |_, _| output.clone());
-        if !self.options.into_folder {
+        if !self.options.write_folder {
             let (path, layout) = (self.options.output.clone(), Layout::plan(&self.merged.contents)?);
             let space = blocking(move || space(&path, &layout)).await?;
             (plan.disk_needed, plan.disk_free) = (Some(space.needed), Some(space.free));
@@ -278,7 +278,7 @@ impl Convert<'_> {
         Ok(plan)
     }
 
-    async fn into_file(&self) -> Result<(), TransferError> {
+    async fn write_file(&self) -> Result<(), TransferError> {
         let layout = Layout::plan(&self.merged.contents)?;
         let (path, overwrite) = (self.options.output.clone(), self.options.overwrite);
         let options = WriterOptions {
@@ -305,7 +305,7 @@ impl Convert<'_> {
         blocking(move || writer.finish()).await.map(|_| ())
     }
 
-    async fn into_folder(&self) -> Result<(), TransferError> {
+    async fn write_folder(&self) -> Result<(), TransferError> {
         let root = self.options.output.clone();
         let folder = blocking(move || LayoutDir::open(&root)).await?;
         let blobs = &self.merged.contents.blobs;

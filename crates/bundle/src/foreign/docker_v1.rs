@@ -81,8 +81,11 @@ fn image(made: &mut Made, intake: &mut Intake<'_>, top: &str) -> Result<Descript
     Ok(made.manifest(intake, (stored.digest, stored.span.len), layers)?)
 }
 
+/// A layer's name and what is said of it.
+type Described = (String, Map<String, Value>);
+
 /// The documents of a layer and all below it, the top first.
-fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<(String, Map<String, Value>)>, Fault> {
+fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<Described>, Fault> {
     let mut chain = Vec::new();
     let mut next = Some(top.to_owned());
     while let Some(id) = next {
