@@ -4,6 +4,7 @@
 mod archives;
 mod artifacts;
 mod bad_input;
+mod clouds;
 mod destination;
 mod disk_full;
 mod faults;
