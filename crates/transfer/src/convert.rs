@@ -243,8 +243,8 @@ impl Convert<'_> {
             return Ok(report);
         }
         match self.options.into_folder {
-            true => self.into_folder().await?,
-            false => self.into_file().await?,
+            true => self.write_folder().await?,
+            false => self.write_file().await?,
         }
         report.blobs_moved = self.blobs.load(Ordering::Relaxed);
         report.bytes_moved = self.bytes.load(Ordering::Relaxed);
@@ -278,7 +278,7 @@ impl Convert<'_> {
         Ok(plan)
     }
 
-    async fn into_file(&self) -> Result<(), TransferError> {
+    async fn write_file(&self) -> Result<(), TransferError> {
         let layout = Layout::plan(&self.merged.contents)?;
         let (path, overwrite) = (self.options.output.clone(), self.options.overwrite);
         let options = WriterOptions {
@@ -305,7 +305,7 @@ impl Convert<'_> {
         blocking(move || writer.finish()).await.map(|_| ())
     }
 
-    async fn into_folder(&self) -> Result<(), TransferError> {
+    async fn write_folder(&self) -> Result<(), TransferError> {
         let root = self.options.output.clone();
         let folder = blocking(move || LayoutDir::open(&root)).await?;
         let blobs = &self.merged.contents.blobs;

@@ -25,6 +25,8 @@ const LAYER_FIELDS: [&str; 7] = [
     "layerid",
 ];
 
+/// A layer's name and its document.
+type Layer = (String, Map<String, Value>);
 type Repositories = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Makes a bundle of what `repositories` names.
@@ -82,7 +84,7 @@ fn image(made: &mut Made, intake: &mut Intake<'_>, top: &str) -> Result<Descript
 }
 
 /// The documents of a layer and all below it, the top first.
-fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<(String, Map<String, Value>)>, Fault> {
+fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<Layer>, Fault> {
     let mut chain = Vec::new();
     let mut next = Some(top.to_owned());
     while let Some(id) = next {
