@@ -25,7 +25,7 @@ pub struct ConvertOptions {
     /// What to write.
     pub output: PathBuf,
     /// Write an OCI layout folder, not a file.
-    pub write_folder: bool,
+    pub into_folder: bool,
     /// Platforms to take along.
     pub platforms: PlatformSet,
     /// Of an index of which one member is left, only that member: importers that ask for all platforms want them all.
@@ -242,7 +242,7 @@ impl Convert<'_> {
         if self.options.dry_run || is_blocked {
             return Ok(report);
         }
-        match self.options.write_folder {
+        match self.options.into_folder {
             true => self.write_folder().await?,
             false => self.write_file().await?,
         }
@@ -270,7 +270,7 @@ impl Convert<'_> {
     async fn plan(&self) -> Result<Plan, TransferError> {
         let output = self.options.output.display().to_string();
         let mut plan = Plan::new(&self.merged.collection, 0, |_, _| output.clone());
-        if !self.options.write_folder {
+        if !self.options.into_folder {
             let (path, layout) = (self.options.output.clone(), Layout::plan(&self.merged.contents)?);
             let space = blocking(move || space(&path, &layout)).await?;
             (plan.disk_needed, plan.disk_free) = (Some(space.needed), Some(space.free));

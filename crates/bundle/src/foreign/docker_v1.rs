@@ -25,6 +25,8 @@ const LAYER_FIELDS: [&str; 7] = [
     "layerid",
 ];
 
+/// A layer's name and its document.
+type Layer = (String, Map<String, Value>);
 type Repositories = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Makes a bundle of what `repositories` names.
@@ -81,11 +83,8 @@ fn image(made: &mut Made, intake: &mut Intake<'_>, top: &str) -> Result<Descript
     Ok(made.manifest(intake, (stored.digest, stored.span.len), layers)?)
 }
 
-/// A layer's name and what is said of it.
-type Described = (String, Map<String, Value>);
-
 /// The documents of a layer and all below it, the top first.
-fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<Described>, Fault> {
+fn chain(intake: &Intake<'_>, top: &str) -> Result<Vec<Layer>, Fault> {
     let mut chain = Vec::new();
     let mut next = Some(top.to_owned());
     while let Some(id) = next {

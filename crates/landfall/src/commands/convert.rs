@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Convert, context: Context) -> Result<Exit, Failure
     }
     let text = args.out.as_os_str().as_encoded_bytes();
     let options = ConvertOptions {
-        write_folder: text.ends_with(b"/") || args.out.is_dir(),
+        into_folder: text.ends_with(b"/") || args.out.is_dir(),
         output: args.out,
         platforms: args.platform,
         flatten: false,

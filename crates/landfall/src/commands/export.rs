@@ -42,7 +42,7 @@ async fn node(args: ExportNode, program: Program, context: Context) -> Result<Ex
     let plain = folder.join(archive_name(program, &args.platform));
     let options = ConvertOptions {
         output: plain.clone(),
-        write_folder: false,
+        into_folder: false,
         platforms: PlatformSet::Some(vec![args.platform.clone()]),
         flatten: !args.keep_index,
         first_wins: false,
