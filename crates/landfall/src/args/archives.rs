@@ -25,7 +25,7 @@ Examples:
   landfall convert haul.tar.zst -o store/ --platform linux/amd64
   landfall convert app.tar --name registry.example/team/app -o bundle.tar
 
-Read are: docker-archives and OCI layouts, plain or in gzip, zstd, lz4, bzip2, xz (told by their bytes, whatever their
+Read are: docker-archives and OCI layouts, plain or in gzip, zstd, lz4, bzip2 (told by their bytes, whatever their
 names); OCI layout folders; hangar's zip files; hauler's hauls and stores; folders of skopeo (dir:, sync); zarf packages;
 all of these in parts (.001, .part001). load, push, serve, inspect, list and verify read them, too.
 Layers that a docker-archive holds unpacked are compressed again, the same way each time: the same archive gives the same
