@@ -4,7 +4,7 @@
 //! output, the same image twice, and no newline at the end (where the scripts lose the last image). All of that is
 //! read, and each oddity becomes a [`Note`] with its line, so that nothing is repaired in silence.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use landfall_oci::{Reference, ReferenceError, Tag};
@@ -138,6 +138,9 @@ impl fmt::Display for Note {
 pub struct List {
     /// The images, in the order of the list, each once.
     pub entries: Vec<Entry>,
+    /// Names of images that an earlier line already has in other words: `docker.io/a:1` after `a:1`. Noted as
+    /// duplicates; for who goes by the words.
+    pub reworded: Vec<Entry>,
     /// Everything odd, in the order of lines.
     pub notes: Vec<Note>,
 }
@@ -182,6 +185,7 @@ const LONGEST_LINE: usize = 1024;
 struct Reader {
     list: List,
     seen: HashMap<Reference, usize>,
+    texts: HashSet<String>,
     last_entry_line: usize,
 }
 
@@ -246,21 +250,25 @@ impl Reader {
                 format!("`{text}` has no tag, `latest` is taken"),
             );
         }
-        let reference = reference.with_default_tag();
-        if let Some(first) = self.seen.get(&reference) {
+        let entry = Entry {
+            reference: reference.with_default_tag(),
+            text: text.to_owned(),
+            line: number,
+        };
+        if let Some(first) = self.seen.get(&entry.reference) {
             self.note(
                 number,
                 NoteKind::Duplicate,
                 format!("`{text}` stands on line {first} already"),
             );
+            if self.texts.insert(text.to_owned()) {
+                self.list.reworded.push(entry);
+            }
             return;
         }
-        self.seen.insert(reference.clone(), number);
-        self.list.entries.push(Entry {
-            reference,
-            text: text.to_owned(),
-            line: number,
-        });
+        self.seen.insert(entry.reference.clone(), number);
+        self.texts.insert(text.to_owned());
+        self.list.entries.push(entry);
     }
 }
 

@@ -165,7 +165,7 @@ impl Collection {
             let why = image.blobs.iter().find_map(|digest| lost.get(digest));
             let (class, reason) = why.cloned().unwrap_or((Class::Unavailable, String::new()));
             self.failed.push(Failure {
-                reference: image.reference,
+                reference: Some(image.reference),
                 asked: image.asked,
                 reason,
                 class,

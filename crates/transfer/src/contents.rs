@@ -34,7 +34,7 @@ pub(crate) fn contents(collection: &Collection, from_mirror: bool) -> Contents {
     });
     let missing = collection.failed.iter().map(|failure| Missing {
         asked: failure.asked.clone(),
-        reference: Some(failure.reference.clone()),
+        reference: failure.reference.clone(),
         reason: failure.reason.clone(),
     });
     Contents {

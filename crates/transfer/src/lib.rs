@@ -35,7 +35,7 @@ pub use destination::{
 };
 pub use error::{Disagreement, TransferError};
 pub use event::{Event, How, Reporter, Silent};
-pub use listed::{ListedOptions, load_listed};
+pub use listed::{ListedOptions, lacking, load_listed};
 pub use load::{LoadOptions, Selection, collect_bundle, load, load_from};
 pub use plan::{Plan, PlannedImage};
 pub use pull::{PullOptions, pull};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use landfall_bundle::Bundle;
+use landfall_bundle::{Bundle, BundleImage};
 use landfall_client::Client;
 use landfall_hash::HashService;
 use landfall_images::{Entry, Mapping, place_all};
@@ -24,6 +24,12 @@ use crate::{Class, Collection, DestinationOptions, Failure, Report, Reporter, Tr
 pub struct ListedOptions {
     /// The images, under the names that the mapping is about.
     pub entries: Vec<Entry>,
+    /// Images of `entries` that go to another place as well, because the list has them in other words, too.
+    pub reworded: Vec<Entry>,
+    /// Where images are that the bundle does not have, under the names of the list.
+    pub beside: Option<Bundle>,
+    /// Why images that are nowhere are not, where more is to be said than that.
+    pub absent: BTreeMap<Reference, String>,
     /// What stands before those names in the bundle, where that is known: `registry.example:5000/mirror`.
     pub source: Option<String>,
     /// Where they go.
@@ -38,6 +44,29 @@ pub struct ListedOptions {
     pub dry_run: bool,
 }
 
+/// The images of a list that are not in the bundle, under whatever names it has them.
+#[must_use]
+pub fn lacking(bundle: &Bundle, options: &ListedOptions) -> Vec<Entry> {
+    let mut names = Names::of(options);
+    let bundle = names.applied(bundle);
+    let own = |reference: &Reference| names.own_name(reference).unwrap_or_else(|| reference.clone());
+    let refused = bundle
+        .refused()
+        .iter()
+        .filter_map(|image| image.reference.as_ref());
+    let there: BTreeSet<_> = bundle
+        .images()
+        .iter()
+        .filter_map(|image| image.reference.clone())
+        .chain(refused.map(own))
+        .collect();
+    let lacking = options
+        .entries
+        .iter()
+        .filter(|entry| !there.contains(&entry.reference));
+    lacking.cloned().collect()
+}
+
 /// Loads the images of a list. Those that are not in the bundle or could not be placed are in the report, not an error.
 ///
 /// # Errors
@@ -50,18 +79,13 @@ pub async fn load_listed(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Report, TransferError> {
     let mut names = Names::of(options);
-    names.sure = bundle
-        .images()
-        .iter()
-        .filter_map(|image| names.certain(image.reference.as_ref()?))
-        .collect();
-    let bundle = bundle.renamed(|reference| names.own_name(reference));
+    let bundle = names.applied(bundle);
     let only: Vec<_> = options
         .entries
         .iter()
         .map(|entry| entry.reference.clone())
         .collect();
-    let (reading, wanted) = (bundle.clone(), options.entries.clone());
+    let (reading, wanted) = (bundle.clone(), options.clone());
     let collected = tokio::task::spawn_blocking(move || collect(&reading, &wanted, &names));
     let mut collection = collected.await?;
     if let Some(windows) = &options.windows {
@@ -77,6 +101,7 @@ pub async fn load_listed(
         )
         .await;
     }
+    reword(&mut collection, &options.reworded, &options.mapping);
     let references = collection
         .images
         .iter()
@@ -86,7 +111,7 @@ pub async fn load_listed(
     let push = Push {
         collection: &collection,
         targets: &targets,
-        origin: Origin::Bundle(Arc::new(bundle)),
+        origin: Origin::Bundles(std::iter::once(bundle).chain(options.beside.clone()).collect()),
         client,
         hash,
         reporter: Arc::clone(reporter),
@@ -99,19 +124,26 @@ pub async fn load_listed(
 }
 
 /// The images of the list, under the names as the list writes them. Blocking.
-fn collect(bundle: &Bundle, entries: &[Entry], names: &Names) -> Collection {
+fn collect(bundle: &Bundle, options: &ListedOptions, names: &Names) -> Collection {
+    let entries = &options.entries;
     let texts: BTreeMap<_, _> = entries
         .iter()
         .map(|entry| (&entry.reference, &entry.text))
         .collect();
     let mut collection = Collection::default();
     let mut reasons: BTreeMap<Reference, (Class, String)> = BTreeMap::new();
-    for image in bundle.images() {
+    let has = |bundle: &Bundle, reference: &Reference| {
+        let mut names = bundle.images().iter().map(|image| &image.reference);
+        names.any(|name| name.as_ref() == Some(reference))
+    };
+    for (place, image) in images(bundle).chain(options.beside.iter().flat_map(images)) {
         let Some(reference) = image.reference.as_ref() else {
             continue;
         };
-        if texts.contains_key(reference)
-            && let Err(error) = collect_image(bundle, image, reference, &PlatformSet::All, &mut collection)
+        let is_first = std::ptr::eq(place, bundle) || !has(bundle, reference);
+        if is_first
+            && texts.contains_key(reference)
+            && let Err(error) = collect_image(place, image, reference, &PlatformSet::All, &mut collection)
         {
             reasons.insert(reference.clone(), (error.class(), error.describe()));
         }
@@ -133,16 +165,57 @@ fn collect(bundle: &Bundle, entries: &[Entry], names: &Names) -> Collection {
         image.asked.clone_from(texts[&image.reference]);
     }
     for entry in entries.iter().filter(|entry| !there.contains(&entry.reference)) {
-        let absent = || (Class::NotFound, format!("not in {}", bundle.path().display()));
+        let absent = || {
+            let known = options
+                .absent
+                .get(&entry.reference)
+                .map(|reason| format!("; {reason}"));
+            let reason = format!("not in {}{}", bundle.path().display(), known.unwrap_or_default());
+            (Class::NotFound, reason)
+        };
         let (class, reason) = reasons.remove(&entry.reference).unwrap_or_else(absent);
         collection.failed.push(Failure {
-            reference: entry.reference.clone(),
+            reference: Some(entry.reference.clone()),
             asked: entry.text.clone(),
             reason,
             class,
         });
     }
     collection
+}
+
+fn images(bundle: &Bundle) -> impl Iterator<Item = (&Bundle, &BundleImage)> {
+    bundle.images().iter().map(move |image| (bundle, image))
+}
+
+/// What the list has in other words, too, goes to a place of its own for each, where the mapping gives one.
+fn reword(collection: &mut Collection, reworded: &[Entry], mapping: &Mapping) {
+    let place = |reference: &Reference, text: &str| mapping.apply(reference, text).ok();
+    let mut taken: BTreeSet<_> = collection
+        .images
+        .iter()
+        .filter_map(|image| place(&image.reference, &image.asked))
+        .collect();
+    for entry in reworded {
+        let is_it = |reference: &Reference| *reference == entry.reference;
+        if !place(&entry.reference, &entry.text).is_none_or(|place| taken.insert(place)) {
+            continue;
+        }
+        if let Some(image) = collection.images.iter().find(|image| is_it(&image.reference)) {
+            let mut image = image.clone();
+            image.asked.clone_from(&entry.text);
+            collection.images.push(image);
+        }
+        let failed = collection
+            .failed
+            .iter()
+            .find(|failure| failure.reference.as_ref().is_some_and(is_it));
+        if let Some(failure) = failed {
+            let mut failure = failure.clone();
+            failure.asked.clone_from(&entry.text);
+            collection.failed.push(failure);
+        }
+    }
 }
 
 /// What the bundle has twice under one name of the list is one image, or nobody can say which one is meant.
@@ -191,6 +264,16 @@ impl Names {
         }
     }
 
+    /// The bundle under the names of the list.
+    fn applied(&mut self, bundle: &Bundle) -> Bundle {
+        let certain = bundle
+            .images()
+            .iter()
+            .filter_map(|image| self.certain(image.reference.as_ref()?));
+        self.sure = certain.collect();
+        bundle.renamed(|reference| self.own_name(reference))
+    }
+
     /// The list's name for what the bundle calls so, where nobody can doubt it: it came from the source, or is the same.
     fn certain(&self, reference: &Reference) -> Option<Reference> {
         let full = reference.to_string();
@@ -225,6 +308,9 @@ mod tests {
     fn own_name(list: &str, source: Option<&str>, name: &str) -> String {
         let options = ListedOptions {
             entries: landfall_images::List::parse(list).entries,
+            reworded: Vec::new(),
+            beside: None,
+            absent: BTreeMap::new(),
             source: source.map(str::to_owned),
             mapping: Mapping::of_scripts("reg".parse().unwrap()),
             windows: None,

@@ -106,7 +106,7 @@ pub async fn load_from(
     let push = Push {
         collection: &collection,
         targets: &targets,
-        origin: Origin::Bundle(Arc::new(bundle)),
+        origin: Origin::Bundles([bundle].into()),
         client,
         hash,
         reporter: Arc::clone(reporter),
@@ -146,7 +146,7 @@ fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
         .filter(|wish| !collection.images.iter().any(|image| image.reference == **wish));
     let failures: Vec<_> = missing
         .map(|reference| Failure {
-            reference: reference.clone(),
+            reference: Some(reference.clone()),
             asked: reference.familiar(),
             reason: format!("not in {}", bundle.display()),
             class: crate::Class::NotFound,
@@ -154,7 +154,7 @@ fn retain(collection: &mut Collection, only: &[Reference], bundle: &Path) {
         .collect();
     collection
         .failed
-        .retain(|failure| only.contains(&failure.reference));
+        .retain(|failure| failure.reference.as_ref().is_some_and(|name| only.contains(name)));
     collection.failed.extend(failures);
     collection.images.retain(|image| only.contains(&image.reference));
     collection.forget_unneeded();
@@ -207,7 +207,7 @@ pub(crate) fn collect_platforms(
         if let Err(error) = collect_image(bundle, image, &reference, platforms, &mut collection) {
             collection.failed.push(Failure {
                 asked: reference.familiar(),
-                reference,
+                reference: Some(reference),
                 reason: error.describe(),
                 class: error.class(),
             });
@@ -223,7 +223,7 @@ pub(crate) fn collect_platforms(
         };
         collection.failed.push(Failure {
             asked: reference.familiar(),
-            reference,
+            reference: Some(reference),
             reason: refused.reason.clone(),
             class: crate::Class::Corrupt,
         });

@@ -20,18 +20,20 @@ use crate::{Event, Reporter, TransferError};
 /// What a push takes its blobs from.
 #[derive(Clone)]
 pub(crate) enum Origin {
-    /// In place, from a bundle.
-    Bundle(Arc<Bundle>),
+    /// In place, from the first of these bundles that has it.
+    Bundles(Arc<[Bundle]>),
     /// Streamed from the registries that [`UniqueBlob::sources`] names.
     Registries(Supply),
 }
 
 impl Origin {
-    /// A source for one blob; `None` when a bundle does not hold it.
+    /// A source for one blob; `None` when no bundle holds it.
     pub(crate) fn source(&self, blob: &UniqueBlob, hash: &HashService) -> Option<Box<dyn PushSource>> {
         match self {
-            Self::Bundle(bundle) => {
-                let extent = bundle.blob(&blob.descriptor.digest)?;
+            Self::Bundles(bundles) => {
+                let extent = bundles
+                    .iter()
+                    .find_map(|bundle| bundle.blob(&blob.descriptor.digest))?;
                 Some(Box::new(FromBundle { extent }))
             }
             Self::Registries(supply) => Some(Box::new(FromRegistry {
@@ -46,7 +48,7 @@ impl Origin {
     /// Repositories of the target registry that hold the blob already, because it is copied within one registry.
     pub(crate) fn siblings(&self, blob: &UniqueBlob, target: &Registry) -> Vec<Repository> {
         match self {
-            Self::Bundle(_) => Vec::new(),
+            Self::Bundles(_) => Vec::new(),
             Self::Registries(_) => blob
                 .sources
                 .iter()

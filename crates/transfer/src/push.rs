@@ -91,7 +91,7 @@ impl Push<'_> {
                 Ok(success) => report.done.push(success),
                 Err((class, reason)) => {
                     let failure = Failure {
-                        reference: image.reference.clone(),
+                        reference: Some(image.reference.clone()),
                         asked: image.asked.clone(),
                         reason,
                         class,

@@ -30,8 +30,9 @@ pub enum Class {
 /// An image that could not be had or placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// Its name.
-    pub reference: Reference,
+    /// Its name; what was asked for may be no name at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     /// The name as it was asked for: what a list of failures repeats.
     pub asked: String,
     /// Why, in words.

@@ -80,7 +80,7 @@ pub async fn resolve(
 /// An entry that could not be had.
 pub(crate) fn failure(entry: &Entry, error: &TransferError) -> Failure {
     Failure {
-        reference: entry.reference.clone(),
+        reference: Some(entry.reference.clone()),
         asked: entry.text.clone(),
         reason: error.describe(),
         class: error.class(),

@@ -33,7 +33,7 @@ pub struct SaveOptions {
     pub windows: Option<WindowsOptions>,
     /// The bundle to write.
     pub output: PathBuf,
-    /// Replace a bundle that is there.
+    /// Replace a file that is there, unless it is the very bundle that this run would make.
     pub overwrite: bool,
     /// Close the bundle without images that cannot be had.
     pub allow_missing: bool,
@@ -92,7 +92,12 @@ impl Save<'_> {
         if self.options.dry_run || blocked {
             return Ok(self.report(plan, Vec::new(), collection));
         }
-        if !self.options.overwrite && self.is_there_already(&collection).await? {
+        let is_there = match self.is_there_already(&collection).await {
+            // It is to be replaced, whatever it is.
+            Err(_) if self.options.overwrite => false,
+            settled => settled?,
+        };
+        if is_there {
             let done = collection
                 .images
                 .iter()

@@ -209,7 +209,7 @@ impl Push<'_> {
             .map(|(position, (class, reason))| {
                 let image = &self.collection.images[position];
                 Failure {
-                    reference: image.reference.clone(),
+                    reference: Some(image.reference.clone()),
                     asked: image.asked.clone(),
                     reason,
                     class,

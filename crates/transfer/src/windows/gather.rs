@@ -92,9 +92,12 @@ pub(crate) async fn complete(
     collection
         .images
         .retain(|image| !names.contains(&image.reference));
-    collection
-        .failed
-        .retain(|failure| !names.contains(&failure.reference));
+    collection.failed.retain(|failure| {
+        !failure
+            .reference
+            .as_ref()
+            .is_some_and(|name| names.contains(name))
+    });
     let results = run(tasks, reporter, async |task: &Task<'_>| {
         search.unit(task.entry, task.is_linux).await
     });

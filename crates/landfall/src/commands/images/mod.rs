@@ -11,6 +11,7 @@ mod rancher;
 mod release;
 mod rke;
 
+pub(crate) use self::chart::{CHART_CONTENT, MAX_CHART, unpack_chart};
 pub(crate) use self::output::tell;
 use super::{Context, blocking};
 use crate::args::{Images, ImagesCommand};

@@ -80,11 +80,12 @@ impl Online {
         let plan = Plan::new(&collection, 0, to);
         let tags = self.tags(&plan.unresolved).await;
         let note = |failed: &Failed| {
+            let entry = failed.reference.as_ref().and_then(|name| written.get(name));
             let near = self
                 .place(failed)
                 .and_then(|place| near(failed, tags.get(&place)?));
             Note {
-                line: written.get(&failed.reference).map_or(1, |entry| entry.line),
+                line: entry.map_or(1, |entry| entry.line),
                 kind: match failed.class {
                     Class::NotFound => NoteKind::Absent,
                     _ => NoteKind::Unchecked,
@@ -103,9 +104,10 @@ impl Online {
 
     /// Where the tags of an absent image's repository are listed.
     fn place(&self, failed: &Failed) -> Option<Place> {
+        let reference = failed.reference.as_ref()?;
         let reference = match &self.options.from {
-            Some(from) => from.apply(&failed.reference, &failed.asked).ok()?,
-            None => failed.reference.clone(),
+            Some(from) => from.apply(reference, &failed.asked).ok()?,
+            None => reference.clone(),
         };
         Some((reference.registry().clone(), reference.repository().clone()))
     }
@@ -114,7 +116,7 @@ impl Online {
     async fn tags(&self, failed: &[Failed]) -> BTreeMap<Place, Vec<Tag>> {
         let absent = failed
             .iter()
-            .filter(|failed| failed.class == Class::NotFound && failed.reference.tag().is_some());
+            .filter(|failed| failed.class == Class::NotFound && tag(failed).is_some());
         let mut places: Vec<_> = absent.filter_map(|failed| self.place(failed)).collect();
         places.sort();
         places.dedup();
@@ -135,9 +137,13 @@ fn true_if_json(args: &Lint) -> bool {
     args.output.output == progress::Output::Json
 }
 
+fn tag(failed: &Failed) -> Option<&Tag> {
+    failed.reference.as_ref()?.tag()
+}
+
 /// The tag that may have been meant.
 fn near(failed: &Failed, tags: &[Tag]) -> Option<String> {
-    let meant = failed.reference.tag()?.as_str();
+    let meant = tag(failed)?.as_str();
     let known = tags.iter().map(Tag::as_str).filter(|tag| *tag != meant);
     Some(match (nearest(meant, known), tags.len()) {
         (Some(tag), _) => format!("; the nearest tag there is {tag}"),

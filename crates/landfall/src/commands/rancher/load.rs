@@ -1,10 +1,12 @@
 //! `rancher-load-images`.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use landfall_images::{Destination, Entry, Mapping};
-use landfall_transfer::{ListedOptions, Report, load_listed};
+use landfall_transfer::{ListedOptions, Report, lacking, load_listed};
 
+use super::charts::Charts;
 use super::words::Dialect;
 use super::{Call, done, ops};
 use crate::args::SpoolArgs;
@@ -24,7 +26,7 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
     let linux = call.list()?;
     let windows = call.windows_list()?;
     if call.wants_ops() {
-        let ops = ops::load(&call.words, &mapping, &linux, &windows)?;
+        let ops = ops::load(&call.words, &mapping, &linux.all(), &windows.entries)?;
         out::result(&(ops.join("\n") + "\n"));
         return Ok(Exit::Complete);
     }
@@ -40,23 +42,33 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
         &call.extra.registry,
         Audience::Registry(mapping.destination.registry.clone()),
     )?;
-    let options = ListedOptions {
-        entries: linux.clone(),
+    let mut options = ListedOptions {
+        entries: linux.entries.clone(),
+        reworded: linux.reworded.clone(),
+        beside: None,
+        absent: BTreeMap::new(),
         source: (!call.words.source.is_empty()).then(|| call.words.source.clone()),
         mapping: mapping.clone(),
-        windows: call.windows(windows.clone())?,
+        windows: call.windows(windows.entries.clone())?,
         destination: call.extra.destination.into(),
         jobs: usize::from(call.extra.jobs),
         dry_run: call.extra.dry_run,
     };
+    let (lacking, workshop) = (lacking(&bundle, &options), archives::workshop(&spool));
+    let finding = tokio::task::spawn_blocking(move || Charts::find(&lacking, &workshop.folder));
+    let charts = finding
+        .await
+        .map_err(|error| Failure::new(Exit::Local, error.to_string()))??;
+    (options.beside, options.absent) = (charts.bundle.clone(), charts.absent.clone());
     let output = call.extra.output.output;
     let reporter = progress::reporter(output, call.quiet || call.extra.dry_run);
     let started = Instant::now();
     let mut report = load_listed(&bundle, &options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
     if !call.extra.dry_run {
-        tell(&call, &mapping, &linux, &windows, &report)?;
+        tell(&call, &mapping, &linux.all(), &windows.entries, &report)?;
     }
+    report.failed.extend(linux.bad.into_iter().chain(windows.bad));
     let suffix = call.suffix()?;
     for failure in &mut report.failed {
         failure.asked = failure

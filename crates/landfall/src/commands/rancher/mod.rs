@@ -4,6 +4,8 @@
 //! `load`. Different on purpose: no Docker, the last line without a newline counts, names are compared whole, and the
 //! exit code is not 0 when something is missing.
 
+mod charts;
+mod lines;
 mod load;
 mod ops;
 mod save;
@@ -19,13 +21,14 @@ use landfall_oci::Reference;
 use landfall_transfer::windows::{self, WindowsOptions};
 use landfall_transfer::{Report, Success};
 
+use self::lines::Lines;
 use self::words::{Dialect, Script, Words};
 use super::Context;
 use crate::args::{IndexFormat, PlanFormat, RancherExtra};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Output;
-use crate::{connect, lists, out};
+use crate::{connect, out};
 
 pub(super) async fn save(words: Vec<OsString>, context: Context) -> Result<Exit, Failure> {
     run(Script::Save, words, context).await
@@ -142,23 +145,20 @@ impl Call {
     }
 
     /// The list; the PowerShell scripts put each image's release behind its name.
-    fn list(&self) -> Result<Vec<Entry>, Failure> {
+    fn list(&self) -> Result<Lines, Failure> {
         let path = Path::new(&self.words.list);
         if self.words.dialect == Dialect::PowerShell && !path.exists() {
             self.tell(&format!("Could not find '{}' file", path.display()));
         }
         connect::check_stdin(&self.extra.registry, path)?;
         let suffix = self.suffix()?;
-        let entries = lists::read(path, self.quiet)?.into_iter();
-        entries
-            .map(|entry| named(&entry, format!("{}{suffix}", entry.text)))
-            .collect()
+        Ok(Lines::read(path, self.quiet)?.named(|text| format!("{text}{suffix}")))
     }
 
-    fn windows_list(&self) -> Result<Vec<Entry>, Failure> {
+    fn windows_list(&self) -> Result<Lines, Failure> {
         match (self.words.dialect, self.words.windows_list.as_str()) {
-            (Dialect::PowerShell, _) | (_, "") => Ok(Vec::new()),
-            (_, path) => lists::read(Path::new(path), self.quiet),
+            (Dialect::PowerShell, _) | (_, "") => Ok(Lines::default()),
+            (_, path) => Lines::read(Path::new(path), self.quiet),
         }
     }
 
@@ -176,18 +176,6 @@ impl Call {
             list,
         };
         Ok((!options.list.is_empty()).then_some(options))
-    }
-}
-
-/// An entry under another name, with its text.
-fn named(entry: &Entry, text: String) -> Result<Entry, Failure> {
-    match Reference::parse(&text) {
-        Ok(reference) => Ok(Entry {
-            reference: reference.with_default_tag(),
-            text,
-            line: entry.line,
-        }),
-        Err(error) => Err(Failure::usage(format!("line {}: `{text}`: {error}", entry.line))),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use landfall_images::Entry;
-use landfall_transfer::{ResolveOptions, SaveOptions, save};
+use landfall_transfer::{Report, ResolveOptions, SaveOptions, save};
 
 use super::words::Dialect;
-use super::{Call, done, named, ops};
+use super::{Call, done, ops};
 use crate::connect::{self, Audience};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,18 +16,15 @@ use crate::{out, progress};
 pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
     let list = call.list()?;
     if call.wants_ops() {
-        out::result(&(ops::save(&call.words, &list).join("\n") + "\n"));
+        out::result(&(ops::save(&call.words, &list.all()).join("\n") + "\n"));
         return Ok(Exit::Complete);
     }
     // The names in the archive are those that docker would have pulled.
-    let from_source = |entry: &Entry| named(entry, call.words.source_name(&entry.text));
-    let entries = list.iter().map(from_source).collect::<Result<Vec<_>, _>>()?;
-    let windows = call
-        .windows_list()?
-        .iter()
-        .map(from_source)
-        .collect::<Result<Vec<_>, _>>()?;
-    let windows = call.windows(windows)?;
+    let list = list.named(|text| call.words.source_name(text));
+    let windows = call.windows_list()?.named(|text| call.words.source_name(text));
+    let bad: Vec<_> = list.bad.iter().chain(&windows.bad).cloned().collect();
+    let entries = list.images();
+    let windows = call.windows(windows.entries)?;
     let engine = connect::engine(
         &call.extra.registry,
         Audience::of(entries.iter().map(|entry| entry.reference.registry())),
@@ -51,8 +48,9 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
     let mut report = save(&entries, &options, &engine.client, &engine.hash, &reporter).await?;
     drop(reporter);
     if !call.extra.dry_run {
-        tell(&call, &entries, &report);
+        tell(&call, &list.all(), &bad, &report);
     }
+    report.failed.extend(bad);
     // The list for the next run is read with the same words: without the source, without the release.
     let (source, suffix) = (call.words.source_name(""), call.suffix()?);
     for failure in &mut report.failed {
@@ -69,7 +67,7 @@ pub(super) async fn run(call: Call) -> Result<Exit, Failure> {
 }
 
 /// The lines of the scripts, for each image in the order of the list.
-fn tell(call: &Call, entries: &[Entry], report: &landfall_transfer::Report) {
+fn tell(call: &Call, entries: &[Entry], bad: &[landfall_transfer::Failure], report: &Report) {
     let mut pulled = 0;
     for entry in entries {
         let is_done = done(report, &entry.reference).is_some();
@@ -79,6 +77,9 @@ fn tell(call: &Call, entries: &[Entry], report: &landfall_transfer::Report) {
             (Dialect::Shell, false) => call.tell(&format!("Image pull failed: {}", entry.text)),
             (Dialect::PowerShell, _) => call.tell(&format!("Pulling {}", entry.text)),
         }
+    }
+    for line in bad.iter().filter(|_| call.words.dialect == Dialect::Shell) {
+        call.tell(&format!("Image pull failed: {}", line.asked));
     }
     let images = &call.words.images;
     match (call.words.dialect, report.done.is_empty()) {

@@ -1,11 +1,10 @@
 //! `rancher-load-images` into a registry.
 
-use std::io::Write;
-
 use landfall_testkit::fake_registry::{Fault, Kind, Rule};
 use landfall_testkit::{FakeRegistry, Workload};
 
-use super::{NAMES, load, saved, tags, upstream};
+use super::{NAMES, load, save, saved, tags, upstream};
+use crate::place::Place;
 
 const TARGETS: [&str; 3] = ["quay.io/x/y:3", "rancher/a:1", "rancher/b:2"];
 
@@ -74,42 +73,56 @@ fn two_images_with_one_name_are_not_guessed_between() {
     assert_eq!(target.tags()["rancher/a:1"], root);
 }
 
-/// Case 8: whatever the archive is compressed with, and whatever it is called.
+/// The scripts put texts together, so one image in two words has two places.
 #[test]
-fn archives_are_told_by_their_content() {
-    let source = upstream(&NAMES);
-    let place = saved(&source, &NAMES);
-    let plain = place.read("rancher-images.tar.gz");
-    let mut gzip = Vec::new();
-    landfall_codec::gzip::compress(&plain[..], &mut gzip, std::num::NonZeroUsize::MIN).unwrap();
-    let mut cut = gzip.clone();
-    cut.truncate(gzip.len() / 2);
-    place.scratch.write("images.tar", &gzip);
-    place.scratch.write("cut.tar.gz", &cut);
-    std::fs::File::create(place.path("none.tar.gz"))
-        .unwrap()
-        .write_all(b"no archive")
-        .unwrap();
-    for name in ["images.tar", "rancher-images.tar.gz"] {
-        let target = FakeRegistry::empty();
-        load(&place, &target, &["-i", name]).ok();
-        assert_eq!(tags(&target), TARGETS, "{name}");
+fn an_image_in_two_words_goes_to_two_places() {
+    let place = Place::new();
+    place.scratch.write(
+        "rancher-images.txt",
+        "rancher/a:1\ndocker.io/rancher/a:1\nb:2\nrancher/a:1\nbusybox\nbusybox:latest\n",
+    );
+    let mut workload = Workload::hello("rancher/a:1", "a");
+    let root = workload.images[0].root;
+    for name in ["docker.io/rancher/a:1", "b:2", "busybox:latest"] {
+        workload.tag(name, root);
     }
-    for name in ["cut.tar.gz", "none.tar.gz"] {
-        let target = FakeRegistry::empty();
-        let outcome = load(&place, &target, &["-i", name]);
-        assert_ne!(outcome.code(), Some(0), "{outcome}");
-        assert!(tags(&target).is_empty(), "nothing half-pushed");
-    }
+    let source = FakeRegistry::with(&workload);
+    save(&place, &["-s", &source.address()]).ok();
+    let target = FakeRegistry::empty();
+    let outcome = load(&place, &target, &[]);
+    let expected = [
+        "docker.io/rancher/a:1",
+        "rancher/a:1",
+        "rancher/b:2",
+        "rancher/busybox:latest",
+    ];
+    assert_eq!(tags(&target), expected, "{outcome}");
+    outcome.ok();
 }
 
-/// Case 9: a chart travels as what it is.
+/// The scripts go on with the next line; so do we, but the end says it.
 #[test]
-fn charts_travel_with_the_images() {
-    let names = ["rancher/charts/x:1.2.3_up4.5.6", "rancher/a:1"];
-    let source = upstream(&names);
-    let place = saved(&source, &names);
+fn a_line_that_is_no_image_fails_alone() {
+    let source = upstream(&NAMES);
+    let place = Place::new();
+    let list = "rancher/a:1\nNot/An:Image:Name\nb:2\n";
+    place.scratch.write("rancher-images.txt", list);
+    let saved = save(&place, &["-s", &source.address()]);
+    let failed = "Image pull failed: Not/An:Image:Name\n";
+    assert!(saved.stdout.contains(failed), "{saved}");
+    assert!(saved.stdout.contains("with 2 images\n"), "{saved}");
     let target = FakeRegistry::empty();
-    load(&place, &target, &[]).ok();
-    assert_eq!(target.tags(), source.tags());
+    let loaded = load(&place, &target, &[]);
+    assert_eq!(tags(&target), ["rancher/a:1", "rancher/b:2"]);
+    for outcome in [saved, loaded] {
+        assert_eq!(outcome.code(), Some(1), "{outcome}");
+        assert!(outcome.stdout.contains("FAILED  Not/An:Image:Name"), "{outcome}");
+        assert!(outcome.stdout.contains("rancher-images.txt:2"), "{outcome}");
+    }
+    let listed = String::from_utf8(place.read("rancher-images.tar.gz.failed.txt")).unwrap();
+    assert!(listed.lines().any(|line| line == "Not/An:Image:Name"), "{listed}");
+    // Nothing but such lines is no other end.
+    place.scratch.write("rancher-images.txt", "a:b:c\n");
+    assert_eq!(load(&place, &target, &[]).code(), Some(1));
+    assert_eq!(load(&place, &target, &["--compat-exit-zero"]).code(), Some(0));
 }

@@ -1,5 +1,7 @@
 //! Rancher's save and load scripts without Docker: the acceptance list of what they do, and of what they get wrong.
 
+mod archives;
+mod charts;
 mod loading;
 mod ops;
 mod saving;

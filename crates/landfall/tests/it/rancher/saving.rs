@@ -1,6 +1,7 @@
 //! `rancher-save-images` against a registry.
 
 use landfall_testkit::FakeRegistry;
+use landfall_testkit::fake_registry::{Fault, Kind, Rule};
 
 use super::{NAMES, save, saved, upstream};
 use crate::place::{Place, failed, report};
@@ -89,4 +90,61 @@ fn an_archive_that_is_there_is_replaced() {
     save(&place, &["-s", &source.address()]).ok();
     let listed = place.landfall(&["list", "rancher-images.tar.gz"]).ok();
     assert_eq!(listed, format!("{}/b:2\n", source.address()));
+}
+
+/// The same command again: what is there is looked at, not fetched.
+#[test]
+fn the_same_archive_is_not_fetched_again() {
+    let source = upstream(&NAMES);
+    let place = saved(&source, &NAMES);
+    let before = place.read("rancher-images.tar.gz");
+    source.clear_requests();
+    let outcome = save(&place, &["-s", &source.address()]);
+    assert_eq!(source.count(Kind::Blob), 0, "{outcome}");
+    let created = "Creating rancher-images.tar.gz with 3 images\n";
+    assert!(outcome.stdout.contains(created), "{outcome}");
+    outcome.ok();
+    // One bit is enough for it to be another file.
+    let mut damaged = before.clone();
+    let middle = damaged
+        .windows(4)
+        .rposition(|bytes| bytes == [0x1F, 0x8B, 8, 0])
+        .unwrap()
+        + 40;
+    damaged[middle] ^= 1;
+    place.scratch.write("rancher-images.tar.gz", &damaged);
+    save(&place, &["-s", &source.address()]).ok();
+    assert!(source.count(Kind::Blob) > 0);
+    assert!(place.read("rancher-images.tar.gz") == before);
+}
+
+/// What an earlier run fetched is not fetched again, also where an older archive is to be replaced.
+#[test]
+fn a_partial_archive_is_continued() {
+    let source = upstream(&NAMES);
+    let place = saved(&source, &["b:2"]);
+    place.scratch.write("rancher-images.txt", "rancher/a:1\n");
+    place.scratch.write("rancher-images.tar.gz", "another file");
+    source.clear_requests();
+    let all = || {
+        let blobs = source
+            .requests()
+            .into_iter()
+            .filter(|request| request.kind == Kind::Blob);
+        blobs.map(|request| request.path).collect::<Vec<_>>()
+    };
+    // One of the two blobs cannot be had, so no image is complete.
+    source.rule(Rule::on(Kind::Blob, Fault::status(404, "BLOB_UNKNOWN")).after(1));
+    let outcome = save(&place, &["-s", &source.address(), "--jobs", "1"]);
+    assert_ne!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(place.read("rancher-images.tar.gz"), b"another file");
+    let first = all()[0].clone();
+    source.clear_rules();
+    source.clear_requests();
+    save(&place, &["-s", &source.address(), "--jobs", "1"]).ok();
+    assert!(
+        !all().is_empty() && !all().contains(&first),
+        "{first}: {:?}",
+        all()
+    );
 }

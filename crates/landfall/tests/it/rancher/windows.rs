@@ -1,6 +1,8 @@
 //! Windows through the drop-ins: one archive, one run, from Linux.
 
+use landfall_oci::{Digest, Repository, Target};
 use landfall_testkit::FakeRegistry;
+use serde_json::{Value, json};
 
 use super::{load, save, tags};
 use crate::place::Place;
@@ -125,5 +127,59 @@ fn the_powershell_scripts_then_the_shell_script() {
     let there = tags(&target);
     for name in ["rancher/a:1", "rancher/a:1-linux-amd64", "rancher/quay:3"] {
         assert!(there.contains(&name.to_owned()), "{there:?}");
+    }
+}
+
+/// Case 10: each member as its config states itself, in order; the members are those that were published.
+#[test]
+fn lists_say_what_the_configs_say() {
+    let (place, source) = saved("");
+    let target = FakeRegistry::empty();
+    load(&place, &target, &LISTS).ok();
+    let read = |digest: Digest, name: &Repository| -> Value {
+        let manifest = target.manifest(name, &Target::Digest(digest)).unwrap();
+        serde_json::from_slice(&manifest.bytes).unwrap()
+    };
+    for (name, members) in [
+        ("a:1", &["windows-1809", "windows-ltsc2022", "linux-amd64"][..]),
+        ("quay:3", &["windows-1809", "windows-ltsc2022"]),
+    ] {
+        let repository: Repository = format!("rancher/{}", &name[..name.len() - 2]).parse().unwrap();
+        let list = target.tags()[&format!("rancher/{name}")];
+        let stored = target.manifest(&repository, &Target::Digest(list)).unwrap();
+        assert_eq!(stored.media_type, landfall_oci::MediaType::DOCKER_LIST);
+        let expected: Vec<_> = members
+            .iter()
+            .map(|member| {
+                let published = match *member {
+                    "linux-amd64" => source.tags()[name],
+                    member => source.tags()[&format!("{name}-{member}")],
+                };
+                assert_eq!(target.tags()[&format!("rancher/{name}-{member}")], published);
+                let manifest = read(published, &repository);
+                let config: Digest = manifest["config"]["digest"].as_str().unwrap().parse().unwrap();
+                let config = target.blob(&repository, &config).unwrap().bytes();
+                let config: Value = serde_json::from_slice(&config).unwrap();
+                let fields = ["architecture", "os", "os.version", "os.features", "variant"];
+                let stated = fields.into_iter().filter(|field| !config[field].is_null());
+                let platform: serde_json::Map<_, _> = stated
+                    .map(|field| (field.to_owned(), config[field].clone()))
+                    .collect();
+                let bytes = target
+                    .manifest(&repository, &Target::Digest(published))
+                    .unwrap()
+                    .bytes;
+                json!({
+                    "mediaType": manifest["mediaType"], "size": bytes.len(),
+                    "digest": published, "platform": platform,
+                })
+            })
+            .collect();
+        let list: Value = serde_json::from_slice(&stored.bytes).unwrap();
+        let list_type = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let whole = json!({"schemaVersion": 2, "mediaType": list_type, "manifests": expected});
+        assert_eq!(list, whole, "{name}");
+        assert_eq!(list["manifests"][0]["platform"]["os.version"], "10.0.17763.5458");
+        assert_eq!(list["manifests"][0]["platform"]["os.features"], json!(["win32k"]));
     }
 }

@@ -19,10 +19,10 @@ const MAX_NAME: u64 = 64 * 1024;
 const MAX_NESTING: usize = 4;
 
 /// The files of a chart by their paths in it; packed charts within are folders of their names.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// Unpacks a chart. `shown`: what messages call it.
-pub(super) fn unpack(bytes: &[u8], shown: &str) -> Result<Files, Failure> {
+pub(crate) fn unpack(bytes: &[u8], shown: &str) -> Result<Files, Failure> {
     let mut unpacker = Unpacker {
         shown,
         left: MAX_BYTES,

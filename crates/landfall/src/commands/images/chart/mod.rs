@@ -15,6 +15,9 @@ use super::{blocking, manifests};
 use crate::args::{ChartArgs, ChartGiven, RegistryArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+pub(crate) use archive::unpack as unpack_chart;
+pub(crate) use source::{CHART_CONTENT, MAX_CHART};
+
 use source::Source;
 
 /// A values file; the largest real ones have some hundred kilobytes.

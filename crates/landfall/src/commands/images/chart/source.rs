@@ -15,11 +15,13 @@ use crate::failure::Failure;
 use crate::fetch;
 
 /// A packed chart; Helm's own bound for what it unpacks to.
-const MAX_CHART: usize = 100 * 1024 * 1024;
+pub(crate) const MAX_CHART: usize = 100 * 1024 * 1024;
 /// An index; the largest known ones have some 30 MB.
 const MAX_INDEX: usize = 128 * 1024 * 1024;
+/// The type of the layer that is a packed chart.
+pub(crate) const CHART_CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 const CONTENT_TYPES: [&str; 2] = [
-    "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+    CHART_CONTENT,
     // Before Helm 3.8.
     "application/tar+gzip",
 ];
