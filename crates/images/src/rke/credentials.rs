@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD;
 use landfall_oci::{Reference, Secret};
 use landfall_registries::runtimes::rke::{EcrPlugin, PrivateRegistry};
 use serde::Serialize;
@@ -56,7 +56,7 @@ impl Cluster {
         entries.map(|entry| (entry.key(), entry)).collect()
     }
 
-    /// `auths` of the kubelets' configuration: base64 of `user:password`, in the alphabet for URLs, by URL.
+    /// `auths` of the kubelets' configuration: base64 of `user:password`, by URL.
     #[must_use]
     pub fn auths(&self) -> BTreeMap<&str, String> {
         let entries = self.registry_map().into_iter();
@@ -65,7 +65,7 @@ impl Cluster {
             .map(|(url, entry)| {
                 (
                     url,
-                    URL_SAFE.encode(format!("{}:{}", entry.user(), entry.password())),
+                    STANDARD.encode(format!("{}:{}", entry.user(), entry.password())),
                 )
             })
             .collect()
@@ -95,7 +95,7 @@ impl Cluster {
     }
 
     /// The users and passwords as a docker configuration that other programs than RKE's kubelets can read: names without a
-    /// scheme, base64 in the usual alphabet, nothing for registries without a user. It holds secrets.
+    /// scheme, nothing for registries without a user. It holds secrets.
     #[must_use]
     pub fn docker_config(&self) -> Option<Secret> {
         let entries = self.registry_map().into_iter();
@@ -177,12 +177,36 @@ fn bare(url: &str) -> &str {
 }
 
 impl EcrKeys {
+    /// Whether RKE takes the registry for one of ECR's; for another it pulls nothing at all.
+    #[must_use]
+    pub fn is_ecr(&self) -> bool {
+        is_ecr(&self.registry)
+    }
+
     /// The registry's host.
     #[must_use]
     pub fn host(&self) -> &str {
         let bare = bare(&self.registry);
         bare.split('/').next().unwrap_or(bare)
     }
+}
+
+/// Whether RKE takes a name for one of ECR's: ACCOUNT.dkr.ecr[-fips].REGION.amazonaws.com[.cn], and whatever behind it.
+pub(super) fn is_ecr(url: &str) -> bool {
+    let word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let bare = url.strip_prefix("https://").unwrap_or(url);
+    let mut parts = bare.splitn(5, '.');
+    let [account, dkr, ecr, region, rest] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    word(account)
+        && dkr == "dkr"
+        && matches!(ecr, "ecr" | "ecr-fips")
+        && word(region)
+        && rest.starts_with("amazonaws.com")
 }
 
 fn pull(entry: &PrivateRegistry, plugin: Option<&EcrPlugin>) -> Pull {

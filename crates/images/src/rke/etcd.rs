@@ -27,6 +27,9 @@ pub(super) fn restore_image(etcd: &str, backup: impl FnOnce() -> Option<String>)
 }
 
 fn tag_of(image: &str) -> Option<String> {
+    if image.starts_with('[') {
+        return None;
+    }
     let reference = Reference::parse(image).ok()?;
     reference.tag().map(ToString::to_string)
 }

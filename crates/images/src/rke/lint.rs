@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use landfall_diag::{Diagnostic, Severity, Span};
 use landfall_oci::Reference;
 use landfall_registries::runtimes::rke::PrivateRegistry;
 
 use super::cluster::Cluster;
+use super::credentials::is_ecr;
 use super::resolve::Resolved;
 
 impl Cluster {
@@ -20,7 +19,6 @@ impl Cluster {
         self.defaults(&mut found);
         for entry in self.registries() {
             amazon(entry, &mut found);
-            alphabet(entry, &mut found);
         }
         self.unused(resolved, &mut found);
         self.services(&mut found);
@@ -163,36 +161,5 @@ fn amazon(entry: &PrivateRegistry, found: &mut Vec<Diagnostic>) {
         let message =
             "only one half of the key is given: rke takes neither, and looks where Amazon's tools look";
         found.push(warning("R07", plugin.span, message));
-    }
-}
-
-/// Whether RKE takes a name for one of ECR's: ACCOUNT.dkr.ecr[-fips].REGION.amazonaws.com[.cn], and whatever behind it.
-fn is_ecr(url: &str) -> bool {
-    let word = |word: &str| {
-        word.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    let bare = url.strip_prefix("https://").unwrap_or(url);
-    let mut parts = bare.splitn(5, '.');
-    let [account, dkr, ecr, region, rest] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    word(account)
-        && dkr == "dkr"
-        && matches!(ecr, "ecr" | "ecr-fips")
-        && word(region)
-        && rest.starts_with("amazonaws.com")
-}
-
-/// RKE writes base64 in the alphabet for URLs, and the kubelets read the usual one.
-fn alphabet(entry: &PrivateRegistry, found: &mut Vec<Diagnostic>) {
-    let pair = format!("{}:{}", entry.user(), entry.password());
-    if entry.ecr.is_none() && URL_SAFE.encode(&pair) != STANDARD.encode(&pair) {
-        let span = entry
-            .password
-            .as_ref()
-            .map_or(entry.span, |password| password.span);
-        let message = "the kubelets cannot read this password: rke encodes it with `-` and `_`, and they expect `+` and `/`";
-        found.push(warning("R10", span, message).help("choose another password"));
     }
 }

@@ -3,6 +3,7 @@
 //! [`Table`] is what RKE knows of versions; [`Cluster`] is a cluster.yml; [`Resolved`] is what a [`Release`] of RKE makes
 //! of it. What RKE gets wrong is reproduced here, so that it can be said, and left out of the list of images.
 
+mod aci;
 mod cluster;
 mod component;
 mod credentials;

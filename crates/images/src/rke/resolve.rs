@@ -8,7 +8,7 @@ use super::cluster::Cluster;
 use super::component::COMPONENTS;
 use super::etcd;
 use super::table::{Found, Release};
-use super::version::Semver;
+use super::version::{Semver, numbers};
 
 /// A cluster as RKE sets it up.
 #[derive(Clone, Debug)]
@@ -144,7 +144,10 @@ impl<'t> Resolved<'t> {
             .fields
             .fields("dns")
             .and_then(|dns| dns.fields("nodelocal"));
-        if nodelocal.is_some_and(|nodelocal| !nodelocal.text("ip_address").is_empty()) {
+        // Without a DNS of its own RKE sets up no cache for it; to old versions it has none to give.
+        let wants_cache = nodelocal.is_some_and(|nodelocal| !nodelocal.text("ip_address").is_empty());
+        let has_dns = matches!(self.dns.as_str(), "coredns" | "kube-dns");
+        if wants_cache && has_dns && reaches(&self.version, [11, 8, 4]) {
             add("rke-nodelocal-addon".to_owned(), needs("nodelocal"));
         }
         if self.monitoring != "none" {
@@ -158,19 +161,25 @@ impl<'t> Resolved<'t> {
 
     fn ingress_needs(&self, cluster: &Cluster) -> Vec<&'static str> {
         let ingress = cluster.fields.fields("ingress");
-        let needs = |choice| self.release.table().needs(choice, &self.version).to_vec();
-        match ingress.and_then(|ingress| ingress.truth("default_backend")) {
-            None => needs("ingress"),
-            Some(true) => needs("ingress:default_backend"),
-            Some(false) => {
-                let mut needs = needs("ingress");
-                // Manifests from before the webhook have the backend whatever is asked for.
-                if needs.contains(&"ingress_webhook") {
-                    needs.retain(|component| *component != "ingress_backend");
+        let backend = ingress.and_then(|ingress| ingress.truth("default_backend"));
+        let choice = match backend {
+            Some(true) => "ingress:default_backend",
+            _ => "ingress",
+        };
+        let mut needs = self.release.table().needs(choice, &self.version).to_vec();
+        // From there on the default backend can be left out.
+        match reaches(&self.version, [12, 10, 6]) {
+            true if backend == Some(false) => needs.retain(|component| *component != "ingress_backend"),
+            true => {}
+            // The backend is there whatever is asked for, and the tools where the controller cannot do without.
+            false => {
+                needs.retain(|component| *component != "alpine");
+                if is_privileged(self.image("ingress")) {
+                    needs.push("alpine");
                 }
-                needs
             }
         }
+        needs
     }
 
     /// The image of a component as RKE has it; empty where there is none.
@@ -192,7 +201,7 @@ impl<'t> Resolved<'t> {
     pub fn all(&self) -> BTreeSet<&str> {
         self.raw()
             .map(|(_, image)| image)
-            .filter(|image| Reference::parse(image).is_ok())
+            .filter(|image| is_image(image))
             .collect()
     }
 
@@ -200,7 +209,7 @@ impl<'t> Resolved<'t> {
     #[must_use]
     pub fn invalid(&self) -> Vec<Invalid> {
         let mut found: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
-        for (component, image) in self.raw().filter(|(_, image)| Reference::parse(image).is_err()) {
+        for (component, image) in self.raw().filter(|(_, image)| !is_image(image)) {
             found.entry(image).or_default().push(component);
         }
         let invalid = found.into_iter();
@@ -262,6 +271,41 @@ impl<'t> Resolved<'t> {
     pub fn restore_image(&self) -> Option<String> {
         etcd::restore_image(self.image("etcd"), || self.backup_image())
     }
+}
+
+/// Whether a version is as new as these patches of 1.15, 1.16 and 1.17: manifests were changed in all three at once.
+fn reaches(version: &str, patches: [u64; 3]) -> bool {
+    match numbers(version)[..] {
+        [1, minor @ 15..=17, patch, ..] => {
+            patch >= patches[usize::from(minor > 15) + usize::from(minor > 16)]
+        }
+        [1, minor, ..] => minor > 17,
+        _ => true,
+    }
+}
+
+/// Whether an ingress controller is older than 0.16.0, as RKE finds out: by comparing texts.
+fn is_privileged(image: &str) -> bool {
+    let Some((_, tag)) = image.rsplit_once(':') else {
+        return false;
+    };
+    let parts: Vec<_> = tag.split('-').collect();
+    let version = match parts[..] {
+        [version, _] => version,
+        [_, version, ..] => version,
+        _ => return false,
+    };
+    version < "0.16.0"
+}
+
+/// Whether the library that RKE reads names with takes one: a first part in capital letters is no host to it, and an
+/// address in brackets neither.
+fn is_image(image: &str) -> bool {
+    let first = image.split_once('/').map_or("", |(first, _)| first);
+    let is_host = first.contains(['.', ':']) || first == "localhost";
+    let is_odd =
+        first.starts_with('[') || !is_host && first.contains(|letter: char| letter.is_ascii_uppercase());
+    !is_odd && Reference::parse(image).is_ok()
 }
 
 fn images(cluster: &Cluster, found: Option<&Found<'_>>, prefix: &str) -> BTreeMap<&'static str, String> {

@@ -236,7 +236,7 @@ static NETWORK: Struct = whole(
 /// Its field has no name for YAML, so yaml.v2 makes one: `CloudProvider` in small letters.
 static CALICO: Struct = whole("*types.CalicoNetworkProvider", &[("cloudprovider", Text)]);
 
-/// The fields that RKE insists on; it has a hundred more.
+/// The fields that RKE checks; it has a hundred more.
 static ACI: Struct = partly(
     "*types.AciNetworkProvider",
     &[
@@ -261,6 +261,19 @@ static ACI: Struct = partly(
         ("kube_api_vlan", Text),
         ("service_vlan", Text),
         ("infra_vlan", Text),
+        ("ep_registry", Text),
+        ("opflex_mode", Text),
+        ("use_host_netns_volume", Text),
+        ("use_opflex_server_volume", Text),
+        ("subnet_domain_name", Text),
+        ("kafka_client_crt", Text),
+        ("kafka_client_key", Text),
+        ("capic", Text),
+        ("overlay_vrf_name", Text),
+        ("gbp_pod_subnet", Text),
+        ("run_gbp_container", Text),
+        ("run_opflex_server_container", Text),
+        ("opflex_server_port", Text),
     ],
 );
 
@@ -299,14 +312,17 @@ static CLOUD: Struct = whole(
     &[
         ("name", Text),
         ("useInstanceMetadataHostname", Bool),
-        ("awsCloudProvider", Any),
-        ("azureCloudProvider", Any),
-        ("openstackCloudProvider", Any),
-        ("vsphereCloudProvider", Any),
-        ("harvesterCloudProvider", Any),
+        ("awsCloudProvider", Pointer(&CLOUD_SETTINGS)),
+        ("azureCloudProvider", Pointer(&CLOUD_SETTINGS)),
+        ("openstackCloudProvider", Pointer(&CLOUD_SETTINGS)),
+        ("vsphereCloudProvider", Pointer(&CLOUD_SETTINGS)),
+        ("harvesterCloudProvider", Pointer(&CLOUD_SETTINGS)),
         ("customCloudProvider", Text),
     ],
 );
+
+/// Only whether they are there matters.
+static CLOUD_SETTINGS: Struct = partly("types.CloudProvider", &[]);
 
 static MONITORING: Struct = whole(
     "types.MonitoringConfig",

@@ -1,9 +1,11 @@
 //! What RKE checks before it does anything, in its order and in its words.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use landfall_diag::Span;
+use landfall_diag::{Span, Spanned};
 
+use super::aci;
 use super::cluster::Cluster;
 use super::decode::Fields;
 use super::resolve::Resolved;
@@ -36,7 +38,7 @@ struct Checks<'a, 't> {
     resolved: &'a Resolved<'t>,
 }
 
-type Checked = Result<(), Refusal>;
+pub(super) type Checked = Result<(), Refusal>;
 
 impl Resolved<'_> {
     /// What RKE refuses the cluster for, if it does.
@@ -53,6 +55,9 @@ impl Resolved<'_> {
 impl Checks<'_, '_> {
     fn all(&self) -> Checked {
         let version = self.semver()?;
+        self.ranges()?;
+        self.clouds(&version)?;
+        self.roles()?;
         if self.resolved.found.is_none() {
             self.images(&version)?;
         }
@@ -60,7 +65,7 @@ impl Checks<'_, '_> {
         self.hosts()?;
         self.authentication()?;
         self.network(&version)?;
-        self.ingress()?;
+        self.ingress(&version)?;
         self.services(&version)
     }
 
@@ -143,6 +148,77 @@ impl Checks<'_, '_> {
         )))
     }
 
+    fn service(&self, service: &str, key: &str) -> Option<&Spanned<String>> {
+        let services = self.cluster.fields.fields("services")?;
+        services.fields(service)?.spanned(key)
+    }
+
+    fn ranges(&self) -> Checked {
+        let Some(range) = self.service("kube-api", "service_cluster_ip_range") else {
+            return Ok(());
+        };
+        match range.split(',').find(|range| !is_range(range)) {
+            None => Ok(()),
+            Some(bad) => Err(other(
+                Some(range.span),
+                format!(
+                    "Failed to get Kubernetes Service IP: Failed to get kubernetes service IP from Kube API option [service_cluster_ip_range]: invalid CIDR address: {bad}"
+                ),
+            )),
+        }
+    }
+
+    /// Clouds that want settings and have none, and the one that Kubernetes no longer has within.
+    fn clouds(&self, version: &Semver) -> Checked {
+        let Some(cloud) = self.cluster.fields.fields("cloud_provider") else {
+            return Ok(());
+        };
+        let has = |key: &str| cloud.all.contains_key(key);
+        let refused = |message: String| Err(other(cloud.span, message));
+        // Each that is asked for takes the place of the one before it.
+        let custom = !cloud.text("customCloudProvider").is_empty();
+        let asked = CLOUDS
+            .iter()
+            .rev()
+            .find(|(name, key, _)| cloud.text("name") == *name || has(key));
+        let bare = asked.filter(|(_, key, called)| !custom && !called.is_empty() && !has(key));
+        if let Some((_, _, called)) = bare {
+            return refused(format!(
+                "Failed to initialize cloud provider: {called} Cloud Provider Config is empty"
+            ));
+        }
+        let name = match cloud.text("name") {
+            "" => asked.map_or("", |(name, ..)| *name),
+            name => name,
+        };
+        match name == "aws" && version.is_at_least(1, 27) {
+            true => refused(format!(
+                "Cloud provider aws is invalid for [{}]",
+                self.resolved.version
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn roles(&self) -> Checked {
+        for node in self.nodes() {
+            let known = ["etcd", "controlplane", "worker"];
+            let unknown = node
+                .texts("role")
+                .iter()
+                .find(|role| !known.contains(&role.as_str()));
+            if let Some(role) = unknown {
+                let message = format!(
+                    "Failed to recognize host [{}] role {}",
+                    node.text("address"),
+                    role.value
+                );
+                return Err(other(Some(role.span), message));
+            }
+        }
+        Ok(())
+    }
+
     fn nodes(&self) -> &[Fields] {
         self.cluster.fields.list("nodes")
     }
@@ -175,16 +251,8 @@ impl Checks<'_, '_> {
                     return refused(format!("{name} for host ({number}) is not provided"));
                 }
             }
-            let roles = node.texts("role");
-            if roles.is_empty() {
+            if node.texts("role").is_empty() {
                 return refused(format!("Role for host ({number}) is not provided"));
-            }
-            let known = ["etcd", "controlplane", "worker"];
-            if let Some(role) = roles.iter().find(|role| !known.contains(&role.as_str())) {
-                return refused(format!(
-                    "Role [{}] for host ({number}) is not recognized",
-                    role.value
-                ));
             }
         }
         Ok(())
@@ -224,13 +292,23 @@ impl Checks<'_, '_> {
         if plugin == "weave" && version.is_at_least(1, 30) {
             return refused("weave CNI support is removed for k8s version >=1.30.0".to_owned());
         }
+        let is_dual = |service, key| {
+            self.service(service, key)
+                .is_some_and(|range| range.contains(','))
+        };
+        let dual =
+            is_dual("kube-api", "service_cluster_ip_range") || is_dual("kube-controller", "cluster_cidr");
+        if dual && !["calico", "aci"].contains(&plugin) {
+            let message = format!("Network plugin [{plugin}] does not support IPv6 (dualstack)");
+            return Err(other(span, message));
+        }
         match (plugin, given) {
-            ("aci", Some(network)) => aci(network),
+            ("aci", Some(network)) => aci::check(network),
             _ => Ok(()),
         }
     }
 
-    fn ingress(&self) -> Checked {
+    fn ingress(&self, version: &Semver) -> Checked {
         let given = self.cluster.fields.fields("ingress");
         let place = |key| given.and_then(|ingress| Some(ingress.spanned(key)?.span));
         let text = |key| given.map_or("", |ingress| ingress.text(key));
@@ -244,7 +322,13 @@ impl Checks<'_, '_> {
             let message = format!("DNSPolicy {policy} was not a valid DNS Policy");
             return Err(other(place("dns_policy"), message));
         }
-        let mode = text("network_mode");
+        let mode = match text("network_mode") {
+            "" if version.is_at_least(1, 21) => "hostPort",
+            mode => mode,
+        };
+        if mode == "hostPort" {
+            ports(given)?;
+        }
         if !["", "hostNetwork", "hostPort", "none"].contains(&mode) {
             let message = format!("NetworkMode {mode} was not a valid network mode");
             return Err(other(place("network_mode"), message));
@@ -261,11 +345,15 @@ impl Checks<'_, '_> {
         }
         let services = fields.fields("services");
         let api = services.and_then(|services| services.fields("kube-api"));
-        if let Some(level) = api.and_then(|api| api.spanned("pod_security_configuration")) {
-            let mode = self.cluster.part("authorization", "mode");
-            let message = if !["", "rbac"].contains(&mode) {
-                "PodSecurity can't be enabled with RBAC support disabled".to_owned()
-            } else if !version.is_at_least(1, 23) {
+        let has_rbac = ["", "rbac"].contains(&self.cluster.part("authorization", "mode"));
+        let level = api.and_then(|api| api.spanned("pod_security_configuration"));
+        // From 1.23 on there is a level where none is given.
+        if !has_rbac && (level.is_some() || version.is_at_least(1, 23)) {
+            let message = "PodSecurity can't be enabled with RBAC support disabled".to_owned();
+            return Err(other(level.map(|level| level.span), message));
+        }
+        if let Some(level) = level {
+            let message = if !version.is_at_least(1, 23) {
                 "cluster version must be at least v1.23 to use PodSecurity in RKE".to_owned()
             } else if !["privileged", "restricted"].contains(&level.value.as_str()) {
                 let level = &level.value;
@@ -287,6 +375,43 @@ impl Checks<'_, '_> {
     }
 }
 
+fn ports(ingress: Option<&Fields>) -> Checked {
+    let port = |key, default| match ingress.map_or(0, |ingress| ingress.int(key)) {
+        0 => default,
+        port => port,
+    };
+    let (http, https) = (port("http_port", 80), port("https_port", 443));
+    let refused = |message: &str| {
+        Err(other(
+            ingress.and_then(|ingress| ingress.span),
+            message.to_owned(),
+        ))
+    };
+    for (name, port) in [("https", https), ("http", http)] {
+        if !(0..=65535).contains(&port) {
+            return refused(&format!("{name} port is invalid. Needs to be within 0 to 65535"));
+        }
+    }
+    match http == https {
+        true => refused("http and https ports need to be different"),
+        false => Ok(()),
+    }
+}
+
+/// Whether a text is an address with the length of a prefix.
+fn is_range(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else {
+        return false;
+    };
+    let most = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    let is_number = !length.is_empty() && length.bytes().all(|digit| digit.is_ascii_digit());
+    is_number && length.parse::<u32>().is_ok_and(|length| length <= most)
+}
+
 fn external_etcd(etcd: &Fields) -> Checked {
     let wanted = [
         ("ca_cert", "External CA Certificate for etcd"),
@@ -300,35 +425,6 @@ fn external_etcd(etcd: &Fields) -> Checked {
     }
 }
 
-/// What Cisco's plugin must be told.
-fn aci(network: &Fields) -> Checked {
-    let provider = network.fields("aci_network_provider");
-    let options = network.map("options");
-    let refused = |name: &str, what: &str| {
-        let message =
-            format!("Network plugin aci: {name}({what}) under aci_network_provider is not provided");
-        Err(other(provider.and_then(|provider| provider.span), message))
-    };
-    for (key, option, what) in ACI_SETTINGS {
-        let given = options.and_then(|options| options.get(option));
-        let value = match given {
-            Some(given) => given.value.as_str(),
-            None => provider.map_or("", |provider| provider.text(key)),
-        };
-        if value.is_empty() {
-            return refused(key, what);
-        }
-    }
-    let has = |key: &str| provider.is_some_and(|provider| provider.all.contains_key(key));
-    if provider.is_some() && !has("apic_hosts") {
-        return refused("apic_hosts", "address of aci apic hosts");
-    }
-    if provider.is_some() && !has("l3out_external_networks") {
-        return refused("l3out_external_networks", "external network name/s on aci");
-    }
-    Ok(())
-}
-
 fn choice(span: Option<Span>, message: String) -> Refusal {
     Refusal {
         message,
@@ -337,13 +433,22 @@ fn choice(span: Option<Span>, message: String) -> Refusal {
     }
 }
 
-fn other(span: Option<Span>, message: String) -> Refusal {
+pub(super) fn other(span: Option<Span>, message: String) -> Refusal {
     Refusal {
         message,
         span,
         about: About::Other,
     }
 }
+
+/// The name of a cloud, the key of its settings, and what RKE calls it where it insists on them; in RKE's order.
+const CLOUDS: [(&str, &str, &str); 5] = [
+    ("aws", "awsCloudProvider", ""),
+    ("azure", "azureCloudProvider", "Azure"),
+    ("openstack", "openstackCloudProvider", "Openstack"),
+    ("vsphere", "vsphereCloudProvider", "Vsphere"),
+    ("harvester", "harvesterCloudProvider", ""),
+];
 
 const CORE: [(&str, &str); 7] = [
     ("etcd", "etcd"),
@@ -362,75 +467,4 @@ const ACI_IMAGES: [(&str, &str); 6] = [
     ("aci_mcast_container", "aci mcast container"),
     ("aci_ovs_container", "aci openvswitch"),
     ("aci_controller_container", "aci controller"),
-];
-
-/// The key, the option that means the same, and what RKE says that it is.
-const ACI_SETTINGS: [(&str, &str, &str); 19] = [
-    (
-        "system_id",
-        "aci_system_identifier",
-        "unique suffix for all cluster related objects in aci",
-    ),
-    (
-        "token",
-        "aci_token",
-        "UUID for this version of the input configuration",
-    ),
-    ("apic_user_name", "aci_apic_user_name", "User name for aci apic"),
-    (
-        "apic_user_key",
-        "aci_apic_user_key",
-        "Base64 encoded private key for aci apic user",
-    ),
-    (
-        "apic_user_crt",
-        "aci_apic_user_crt",
-        "Base64 encoded certificate for aci apic user",
-    ),
-    (
-        "encap_type",
-        "aci_encap_type",
-        "One of the supported encap types for aci(vlan/vxlan)",
-    ),
-    (
-        "mcast_range_start",
-        "aci_mcast_range_start",
-        "Mcast range start address for endpoint groups on aci",
-    ),
-    (
-        "mcast_range_end",
-        "aci_mcast_range_end",
-        "Mcast range end address for endpoint groups on aci",
-    ),
-    ("node_subnet", "aci_node_subnet", "Kubernetes node address subnet"),
-    ("aep", "aci_aep", "Attachment entity profile name on aci"),
-    ("vrf_name", "aci_vrf_name", "VRF Name on aci"),
-    ("vrf_tenant", "aci_vrf_tenant", "Tenant for VRF on aci"),
-    ("l3out", "aci_l3out", "L3Out on aci"),
-    (
-        "extern_dynamic",
-        "aci_dynamic_external_subnet",
-        "Subnet to use for dynamic external IPs on aci",
-    ),
-    (
-        "extern_static",
-        "aci_static_external_subnet",
-        "Subnet to use for static external IPs on aci",
-    ),
-    (
-        "node_svc_subnet",
-        "aci_service_graph_subnet",
-        "Subnet to use for service graph endpoints on aci",
-    ),
-    (
-        "kube_api_vlan",
-        "aci_kubeapi_vlan",
-        "Vlan for node network on aci",
-    ),
-    (
-        "service_vlan",
-        "aci_service_vlan",
-        "Vlan for service graph nodes on aci",
-    ),
-    ("infra_vlan", "aci_infra_vlan", "Vlan for infra network on aci"),
 ];

@@ -44,7 +44,6 @@ fn a_cluster_gives_its_images_with_their_reasons_and_says_what_rke_ignores() {
         "registry.com/rancher/rke-tools:v0.1.103\n",
         "cluster.yml:2:1",
         "`network` is meant?",
-        "R10",
     ] {
         assert!(shown.contains(wanted), "{wanted}\n{shown}");
     }

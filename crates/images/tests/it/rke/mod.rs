@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod kdm;
+mod observed;
 mod silent;
 mod table;
 mod vectors;

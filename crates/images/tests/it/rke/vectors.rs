@@ -59,8 +59,9 @@ struct Cli {
     stdout_log_lines: Vec<String>,
     stdout_lines: Vec<String>,
     stderr: String,
-    #[serde(rename = "note")]
-    _note: String,
+    #[serde(default)]
+    env: Option<Value>,
+    note: String,
 }
 
 fn vectors() -> Vectors {
@@ -216,7 +217,8 @@ fn pulls(cluster: &Cluster, resolved: &Resolved<'_>) -> Value {
         let (user, password) = match &pull {
             Pull::Basic { user, password } => (user.as_str(), password.expose()),
             // Amazon's answer was a stub that gave this token.
-            Pull::Ecr(_) => ("AWS", "ecrtoken"),
+            Pull::Ecr(keys) if keys.is_ecr() => ("AWS", "ecrtoken"),
+            Pull::Ecr(_) => continue,
         };
         for (field, text) in [("username", user), ("password", password)] {
             if !text.is_empty() {
@@ -238,7 +240,7 @@ fn vectors_config_system_images() {
     let cases = vectors().cli;
     assert!(cases.len() >= 7);
     for case in &cases {
-        let (rc, logs, lines) = run(&case.args);
+        let (rc, logs, lines) = run(case);
         assert_eq!(rc, case.rc, "{}", case.name);
         assert_eq!(case.stderr, "", "{}", case.name);
         if case.ordered {
@@ -246,14 +248,13 @@ fn vectors_config_system_images() {
         } else {
             assert_eq!(sorted(&lines), sorted(&case.stdout_lines), "{}", case.name);
         }
+        // What --debug and --trace add depends on the bytes of the data.
+        let is_chatter = |line: &String| line.contains("level=debug") || line.contains("level=trace");
+        let told = case.stdout_log_lines.iter().filter(|line| !is_chatter(line));
+        let told: Vec<String> = told.cloned().collect();
         // Go goes through a map in no order: the lines, and the versions in one of them.
         let unordered = |logs: &[String]| sorted(&logs.iter().map(|line| words(line)).collect::<Vec<_>>());
-        assert_eq!(
-            unordered(&logs),
-            unordered(&case.stdout_log_lines),
-            "{}",
-            case.name
-        );
+        assert_eq!(unordered(&logs), unordered(&told), "{}", case.name);
     }
     fn sorted<T: Ord + Clone>(lines: &[T]) -> Vec<T> {
         let mut lines = lines.to_vec();
@@ -267,54 +268,152 @@ fn vectors_config_system_images() {
 }
 
 /// What the program prints: its exit code, its log, its lines.
-fn run(args: &[String]) -> (i32, Vec<String>, Vec<String>) {
-    let fatal = |message: String| {
-        (
-            1,
-            vec![format!("time=\"<T>\" level=fatal msg=\"{message}\"")],
-            Vec::new(),
-        )
-    };
-    let (mut ask, mut quiet, mut data) = (Ask::default(), false, None);
-    let mut words = args.iter().map(String::as_str);
+fn run(case: &Cli) -> (i32, Vec<String>, Vec<String>) {
+    let (mut ask, mut quiet, mut images, mut data) = (Ask::default(), false, false, metadata_of(case));
+    let mut words = case.args.iter().map(String::as_str);
     while let Some(word) = words.next() {
-        match word {
-            "rke" | "config" | "-s" | "--system-images" => {}
-            "-q" | "--quiet" => quiet = true,
-            "-a" | "--all" => ask.all = true,
-            "-l" | "--list-version" => ask.list_versions = true,
-            "--version" => ask.version = words.next().map(ToOwned::to_owned),
-            other => match other.split_once('=') {
-                Some(("--version", version)) => ask.version = Some(version.to_owned()),
-                Some(("RANCHER_METADATA_URL", place)) => data = Some(place.to_owned()),
-                _ => panic!("unknown argument {other}"),
-            },
+        let (flag, value) = word
+            .split_once('=')
+            .map_or((word, None), |(flag, value)| (flag, Some(value)));
+        // Go takes one dash for two.
+        let flag = match flag.strip_prefix("--") {
+            Some(long) => format!("-{long}"),
+            None => flag.to_owned(),
+        };
+        let is_on = value.is_none_or(|value| value == "true");
+        match flag.as_str() {
+            "env" | "rke" | "config" => {}
+            // What these add to the log is told apart by its level.
+            "-d" | "-debug" | "-trace" => {}
+            "-s" | "-system-images" => images = is_on,
+            "-q" | "-quiet" => quiet = is_on,
+            "-a" | "-all" => ask.all = is_on,
+            "-l" | "-list-version" => ask.list_versions = is_on,
+            "-version" => ask.version = value.or_else(|| words.next()).map(ToOwned::to_owned),
+            "RANCHER_METADATA_URL" => data = value.map(ToOwned::to_owned),
+            _ => panic!("{}: unknown argument {word}", case.name),
         }
     }
-    if let Some(place) = data
-        && std::fs::metadata(&place).is_err()
+    let (rc, mut logs, lines) = printed(&ask, images, data.as_deref());
+    if quiet {
+        logs.clear();
+    }
+    (rc, logs, lines)
+}
+
+/// The place of another `data.json`, where the case gives it as a variable of the environment or tells of it.
+fn metadata_of(case: &Cli) -> Option<String> {
+    let name = "RANCHER_METADATA_URL";
+    if let Some(place) = case.env.as_ref().and_then(|env| env.get(name)) {
+        return place.as_str().map(ToOwned::to_owned);
+    }
+    let note = case.note.split_once(&format!("{name}="))?.1;
+    let place = note.split([' ', ',', ';', ')', '"', '`']).next()?;
+    Some(place.to_owned())
+}
+
+fn printed(ask: &Ask, images: bool, data: Option<&str>) -> (i32, Vec<String>, Vec<String>) {
+    let fatal = |message: String| {
+        let log = format!("time=\"<T>\" level=fatal msg=\"{message}\"");
+        (1, vec![log], Vec::new())
+    };
+    let known = match data
+        .filter(|place| !place.is_empty())
+        .map(|place| (place, std::fs::read(place)))
     {
-        return fatal(format!(
-            "failed to load data.json, error: open {place}: no such file or directory"
-        ));
+        None => None,
+        Some((place, Err(error))) if error.kind() == std::io::ErrorKind::NotFound => {
+            return fatal(format!(
+                "failed to load data.json, error: open {place}: no such file or directory"
+            ));
+        }
+        Some((place, Err(_))) => {
+            return fatal(format!(
+                "failed to load data.json, error: read {place}: is a directory"
+            ));
+        }
+        Some((_, Ok(bytes))) => Some(Table::from_kdm(&bytes, Table::embedded()).unwrap()),
+    };
+    let release = match &known {
+        Some(table) => table.release(OBSERVED).unwrap(),
+        None => release(),
+    };
+    if ask.list_versions && !images {
+        let versions = release.list_versions(ask).into_iter();
+        return (0, Vec::new(), versions.map(ToOwned::to_owned).collect());
     }
-    if ask.list_versions {
-        let versions = release().list_versions(&ask);
-        return (
-            0,
-            Vec::new(),
-            versions.into_iter().map(ToOwned::to_owned).collect(),
-        );
-    }
-    match release().system_images(&ask) {
+    match release.system_images(ask) {
         Err(message) => fatal(message),
         Ok(blocks) => {
             let log = |version: &str| format!("time=\"<T>\" level=info msg=\"{}\"", heading(version));
-            let logs = blocks.iter().filter(|_| !quiet).map(|block| log(&block.version));
-            let lines = blocks
-                .iter()
-                .flat_map(|block| block.images.iter().map(ToString::to_string));
-            (0, logs.collect(), lines.collect())
+            let logs = blocks.iter().map(|block| log(&block.version));
+            let images = blocks.iter().flat_map(|block| &block.images);
+            (0, logs.collect(), images.map(ToString::to_string).collect())
         }
     }
+}
+
+#[test]
+fn config_as_the_real_program_answers() {
+    let answer = |args: &[&str], note: &str| {
+        run(&Cli {
+            name: args.join(" "),
+            args: args.iter().map(ToString::to_string).collect(),
+            env: None,
+            rc: 0,
+            ordered: true,
+            stdout_log_lines: Vec::new(),
+            stdout_lines: Vec::new(),
+            stderr: String::new(),
+            note: note.to_owned(),
+        })
+    };
+    let current = [
+        "v1.27.16-rancher1-1",
+        "v1.28.14-rancher1-1",
+        "v1.29.9-rancher1-1",
+        "v1.30.5-rancher1-1",
+    ];
+    let (rc, logs, lines) = answer(&["rke", "config", "-s", "-a"], "");
+    assert_eq!((rc, logs.len(), lines.len()), (0, 4, 110));
+    // Images win over versions, and versions have no log.
+    assert_eq!(answer(&["rke", "config", "-s", "-l"], "").2.len(), 26);
+    assert_eq!(
+        answer(&["rke", "config", "-l"], ""),
+        (0, vec![], vec![current[3].to_owned()])
+    );
+    let (rc, logs, mut lines) = answer(&["rke", "--quiet", "config", "--list-version", "--all"], "");
+    lines.sort();
+    assert_eq!(
+        (rc, logs, lines),
+        (0, vec![], current.map(ToOwned::to_owned).to_vec())
+    );
+    assert_eq!(answer(&["rke", "config", "-s", "--version", ""], "").2.len(), 26);
+    assert_eq!(
+        answer(
+            &["rke", "--trace", "config", "-s", "-version=v1.13.1-rancher1-1"],
+            ""
+        )
+        .2
+        .len(),
+        18
+    );
+    // What makes it stop is logged too, so that with --quiet nothing is said.
+    let (rc, logs, lines) = answer(&["rke", "config", "-s", "--version", "nope"], "");
+    assert!(rc == 1 && lines.is_empty() && logs[0].contains("supported versions are: [v1."));
+    assert_eq!(
+        answer(&["rke", "-q", "config", "-s", "--version", "nope"], ""),
+        (1, vec![], vec![])
+    );
+    let missing = "time=\"<T>\" level=fatal msg=\"failed to load data.json, error: open /none/data.json: no such file or directory\"";
+    let missing = (1, vec![missing.to_owned()], vec![]);
+    let variable = "RANCHER_METADATA_URL=/none/data.json";
+    assert_eq!(answer(&["env", variable, "rke", "config", "-s"], ""), missing);
+    assert_eq!(
+        answer(
+            &["rke", "config", "-l"],
+            &format!("with {variable}, there is none")
+        ),
+        missing
+    );
 }
