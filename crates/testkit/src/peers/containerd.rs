@@ -1,4 +1,5 @@
-//! Debian's containerd, driven with `ctr`: its own root, state and socket; registries by `hosts.toml`.
+//! containerd, driven with `ctr`: its own root, state and socket; registries by `hosts.toml`. Debian's release, and the
+//! newest one as `scripts/peers` builds it.
 //!
 //! What holds here (containerd 1.6, kernel with cgroup v1, no systemd): the snapshotters `overlayfs` and `native`
 //! both work in a folder below `/tmp`; the CRI plugin loads but is switched off to start faster, since `ctr` reads
@@ -12,10 +13,24 @@ use super::{Program, text};
 use crate::process::{self, Outcome};
 use crate::{Process, Scratch, run};
 
-/// The daemon.
+/// Debian's daemon.
 pub const PROGRAM: Program = Program::new("containerd", "apt-get install containerd");
 /// Its client.
 pub const CTR: Program = Program::new("ctr", "apt-get install containerd");
+/// The daemon of the newest release, under a name of its own.
+pub const NEWEST: Program = Program::new(
+    "containerd-2",
+    "GOBIN=/tmp/c go install -tags 'no_btrfs no_devmapper no_zfs' \
+     github.com/containerd/containerd/v2/cmd/containerd@v2.4.2 && \
+     install /tmp/c/containerd target/peers/bin/containerd-2",
+);
+/// The newest daemon's client.
+pub const NEWEST_CTR: Program = Program::new(
+    "ctr-2",
+    "GOBIN=/tmp/c go install -tags 'no_btrfs no_devmapper no_zfs' \
+     github.com/containerd/containerd/v2/cmd/ctr@v2.4.2 && \
+     install /tmp/c/ctr target/peers/bin/ctr-2",
+);
 /// What runs the containers.
 pub const RUNC: Program = Program::new("runc", "apt-get install runc");
 
@@ -23,26 +38,40 @@ pub const RUNC: Program = Program::new("runc", "apt-get install runc");
 #[derive(Debug)]
 pub struct Containerd {
     process: Process,
+    client: Program,
     hosts: PathBuf,
     socket: PathBuf,
     scratch: Scratch,
 }
 
 impl Containerd {
-    /// Starts it.
+    /// Starts Debian's.
     #[track_caller]
     pub fn start() -> Self {
+        Self::launch(PROGRAM, CTR)
+    }
+
+    /// Starts the newest release, to pull and unpack. To run containers it would need its own shim: Debian's does not
+    /// start for it.
+    #[track_caller]
+    pub fn start_newest() -> Self {
+        Self::launch(NEWEST, NEWEST_CTR)
+    }
+
+    #[track_caller]
+    fn launch(daemon: Program, client: Program) -> Self {
         RUNC.available().unwrap_or_else(|missing| panic!("{missing}"));
         let scratch = Scratch::new();
         let hosts = scratch.folder("hosts");
         let socket = scratch.join("c.sock");
         let config = scratch.write("config.toml", config(&scratch, &socket));
-        let mut command = PROGRAM.command();
+        let mut command = daemon.command();
         command.arg("--config").arg(config);
         let mut process = Process::spawn("containerd", &mut command, &scratch.join("log"));
         process.expect_ready(|| process::answers_on(&socket));
         Self {
             process,
+            client,
             hosts,
             socket,
             scratch,
@@ -91,7 +120,7 @@ impl Containerd {
     /// `ctr` for this daemon.
     #[track_caller]
     pub fn ctr(&self) -> Command {
-        let mut command = CTR.command();
+        let mut command = self.client.command();
         command.arg("--address").arg(&self.socket);
         command
     }
@@ -163,12 +192,17 @@ impl Containerd {
 }
 
 fn config(scratch: &Scratch, socket: &Path) -> String {
-    // What is left out would only warn or take time: other snapshotters, CRI, tracing.
+    // What is left out would only warn or take time: other snapshotters, CRI, tracing. 2.4 reads version 2 too.
     let disabled = [
         "io.containerd.grpc.v1.cri",
+        "io.containerd.cri.v1.images",
+        "io.containerd.cri.v1.runtime",
+        "io.containerd.nri.v1.nri",
         "io.containerd.snapshotter.v1.aufs",
+        "io.containerd.snapshotter.v1.blockfile",
         "io.containerd.snapshotter.v1.btrfs",
         "io.containerd.snapshotter.v1.devmapper",
+        "io.containerd.snapshotter.v1.erofs",
         "io.containerd.snapshotter.v1.zfs",
         "io.containerd.internal.v1.opt",
         "io.containerd.internal.v1.tracing",

@@ -8,19 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cri::{Cri, Listed, Refused};
-use super::{Program, text};
+use super::{Program, containerd, text};
 use crate::process;
 use crate::{Process, Scratch};
-
-/// Debian's containerd.
-const DEBIAN: Program = super::containerd::PROGRAM;
-/// The newest release, under a name of its own.
-const NEWEST: Program = Program::new(
-    "containerd-2",
-    "GOBIN=/tmp/c go install -tags 'no_btrfs no_devmapper no_zfs' \
-     github.com/containerd/containerd/v2/cmd/containerd@v2.4.2 && \
-     install /tmp/c/containerd target/peers/bin/containerd-2",
-);
 
 /// Which containerd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +26,8 @@ pub enum Release {
 impl Release {
     fn program(self) -> Program {
         match self {
-            Self::Debian => DEBIAN,
-            Self::Newest | Self::NewestTransfer => NEWEST,
+            Self::Debian => containerd::PROGRAM,
+            Self::Newest | Self::NewestTransfer => containerd::NEWEST,
         }
     }
 

@@ -1,11 +1,13 @@
 //! Windows and Linux images under one name, saved and loaded on Linux, as real programs see them.
 
+mod containerd;
+
 use std::fs;
 
 use landfall_oci::Digest;
 use landfall_testkit::digest::sha256;
 use landfall_testkit::peers::dockerd::DOCKER;
-use landfall_testkit::peers::{Containerd, Crane, DockerRegistry, Dockerd, Nginx, Regctl, Skopeo};
+use landfall_testkit::peers::{Crane, DockerRegistry, Dockerd, Nginx, Regctl, Skopeo};
 use landfall_testkit::workload::Family;
 use landfall_testkit::{Outcome, Scratch, run};
 use serde_json::Value;
@@ -165,40 +167,6 @@ fn assert_by_version(set: &Set, address: &str) {
     }
 }
 
-/// containerd 1.6 knows no versions (`windows(10.0.17763)/amd64` is no platform to it): it fetches what fits os and
-/// architecture. A base layer comes from its url, or, when that answers 404, from the registry.
-fn assert_containerd(set: &Set, address: &str) {
-    let node = Containerd::start();
-    node.mirror("example.com", &format!("http://{address}"));
-    let name = format!("example.com/{NAME}:1");
-    node.fetch(&name, &["--platform", "windows/amd64"]).ok();
-    let held = run(node.ctr().args(["content", "ls", "-q"])).ok();
-    let (first, _) = set.world.bases().next().unwrap();
-    for digest in [set.member("1809"), first.digest()] {
-        assert!(held.contains(&digest.to_string()), "{digest} is not in\n{held}");
-    }
-    assert!(!held.contains(&set.member("").to_string()));
-    node.pull(&name, &["--platform", "linux/amd64"]).ok();
-    assert_eq!(node.run(&name, "c").ok(), "hello from rancher/a:1\n");
-    let versioned = node.fetch(&name, &["--platform", "windows(10.0.17763)/amd64"]);
-    assert!(
-        versioned.stderr.contains("is an invalid component"),
-        "no longer so? {versioned}"
-    );
-}
-
-/// containerd asks the urls of a layer first, and the registry only where they answer 404: behind an air gap such images
-/// do not come, wherever their layers are (containerd#7676, containers/image#1998). Nothing that a registry does helps.
-fn assert_containerd_gives_up(address: &str) {
-    let node = Containerd::start();
-    node.mirror("example.com", &format!("http://{address}"));
-    let outcome = node.fetch(&format!("example.com/{NAME}:1"), &["--platform", "windows/amd64"]);
-    assert!(
-        outcome.stderr.contains("connection refused"),
-        "no longer so? {outcome}"
-    );
-}
-
 #[test]
 fn one_tag_serves_every_node() {
     let mut set = Set::saved();
@@ -211,17 +179,19 @@ fn one_tag_serves_every_node() {
     for address in [&strict.address(), ours.address()] {
         assert_skopeo(&set, address);
         assert_skopeo_copies(&set, address);
+        containerd::assert_by_version(&set, address);
     }
     // From now on only the registries have the base layers.
     set.forget_bases();
     for address in [&strict.address(), ours.address()] {
-        assert_containerd(&set, address);
+        containerd::assert_debian(&set, address);
+        containerd::assert_from_the_registry(&set, address);
     }
     // And behind an air gap: nobody answers where the urls point to.
     set.stop_web();
     for address in [&strict.address(), ours.address()] {
         assert_skopeo_copies(&set, address);
-        assert_containerd_gives_up(address);
+        containerd::assert_gives_up(&set, address);
     }
 }
 
