@@ -408,14 +408,17 @@ fn waves(images: &[Image], targets: &[Reference]) -> Vec<Vec<usize>> {
 }
 
 /// A refusal, with what it may be about when the manifest has layers that are to be fetched from elsewhere:
-/// docker-registry answers a bare 500 to those.
+/// docker-registry answers a bare 500 to those. A 415 is about the manifest's own media type.
 fn about_urls(manifest: &RawManifest, error: ClientError) -> TransferError {
     let has_urls = manifest
         .view()
         .is_ok_and(|view| view.blobs().any(|blob| !blob.urls.is_empty()));
+    let is_media_type = error.refusal().is_some_and(|refusal| refusal.status == 415);
     let error = TransferError::from(error);
     match (error.class(), error) {
-        (Class::Unavailable | Class::Unusable, TransferError::Client(source)) if has_urls => {
+        (Class::Unavailable | Class::Unusable, TransferError::Client(source))
+            if has_urls && !is_media_type =>
+        {
             TransferError::ForeignRefused {
                 source: Box::new(source),
             }

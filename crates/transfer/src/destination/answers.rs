@@ -125,6 +125,13 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        statuses: &[400, 415],
+        words: &[&["mediatype", "vnd.docker."]],
+        advice: "this registry takes OCI manifests only, and this image has Docker's: allow Docker's there (zot from 2.1: \
+                 `compat` with `docker2s2` below `http`)",
+        ..ROW
+    },
+    Row {
         words: &[
             &["foreign layer"],
             &["url", "not allowed"],
@@ -237,6 +244,13 @@ mod tests {
                 415,
                 "MANIFEST_INVALID: Unsupported media type",
                 "ALLOWED_OCI_ARTIFACT_TYPES",
+                Class::Unusable,
+            ),
+            (
+                Kind::Other,
+                415,
+                "MANIFEST_INVALID: manifest invalid ([{\"mediaType\":\"application/vnd.docker.distribution.manifest.v2+json\"}])",
+                "docker2s2",
                 Class::Unusable,
             ),
             (Kind::Other, 413, "", "client_max_body_size", Class::Unusable),

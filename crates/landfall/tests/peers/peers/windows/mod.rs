@@ -13,6 +13,7 @@ use landfall_testkit::{Outcome, Scratch, run};
 use serde_json::Value;
 
 use super::serving::Serving;
+use super::stored;
 use crate::place::Place;
 use crate::windows_world::{BOTH, VERSIONS, World};
 
@@ -66,6 +67,26 @@ impl Set {
             bases,
             web: Some(web),
         }
+    }
+
+    /// The same, from the publisher straight into a registry.
+    fn copy(&self, address: &str) -> Outcome {
+        let upstream = self.world.registry();
+        let from = upstream.address();
+        let args = [
+            "copy",
+            "-l",
+            "linux.txt",
+            "--from",
+            &from,
+            "-r",
+            address,
+            "--windows-list",
+            "windows.txt",
+            "--windows-versions",
+            BOTH,
+        ];
+        self.place.landfall(&args)
     }
 
     fn load(&self, address: &str) -> Outcome {
@@ -193,6 +214,44 @@ fn one_tag_serves_every_node() {
         assert_skopeo_copies(&set, address);
         containerd::assert_gives_up(&set, address);
     }
+}
+
+/// What a copy leaves in a real registry is what a bundle leaves there, base layers and all; a second one writes nothing.
+#[test]
+fn a_copy_is_what_a_bundle_is() {
+    let mut set = Set::saved();
+    let [copied, loaded] = [(), ()].map(|()| DockerRegistry::that_takes_urls());
+    set.copy(&copied.address()).ok();
+    set.load(&loaded.address()).ok();
+    let tags = [
+        (
+            NAME,
+            ["1", "1-linux-amd64", "1-windows-1809", "1-windows-ltsc2022"].as_slice(),
+        ),
+        (
+            "rancher/w",
+            ["1", "1-windows-1809", "1-windows-ltsc2022"].as_slice(),
+        ),
+    ];
+    for (repository, tags) in tags {
+        for tag in tags {
+            let manifest = copied.stored_manifest(repository, tag);
+            assert!(manifest.is_some(), "{repository}:{tag}");
+            assert_eq!(
+                manifest,
+                loaded.stored_manifest(repository, tag),
+                "{repository}:{tag}"
+            );
+        }
+    }
+    let before = stored::snapshot(&copied);
+    set.copy(&copied.address()).ok();
+    assert!(
+        stored::snapshot(&copied) == before,
+        "a rerun wrote into the registry"
+    );
+    set.stop_web();
+    assert_skopeo_copies(&set, &copied.address());
 }
 
 /// Debian's docker-registry refuses manifests with urls until it is told otherwise; what is Linux alone arrives.
