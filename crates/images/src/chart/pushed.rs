@@ -137,35 +137,35 @@ impl Pushed {
 
 impl Metadata {
     fn of(about: &Tree, older: Option<&Tree>) -> Self {
-        let text = |key: &str| printed(about, key);
+        let told = |key: &str| printed(about, key);
         let annotations = about.get("annotations").and_then(Tree::map);
         let dependencies = about
             .get("dependencies")
             .or_else(|| older.and_then(|older| older.get("dependencies")));
         Self {
-            name: text("name"),
-            home: text("home"),
+            name: told("name"),
+            home: told("home"),
             sources: texts(about, "sources"),
-            version: text("version"),
-            description: text("description"),
+            version: told("version"),
+            description: told("description"),
             keywords: texts(about, "keywords"),
             maintainers: list(about.get("maintainers"), |one| Maintainer {
                 name: printed(one, "name"),
                 email: printed(one, "email"),
                 url: printed(one, "url"),
             }),
-            icon: text("icon"),
-            api_version: text("apiVersion"),
-            condition: text("condition"),
-            tags: text("tags"),
-            app_version: text("appVersion"),
+            icon: told("icon"),
+            api_version: told("apiVersion"),
+            condition: told("condition"),
+            tags: told("tags"),
+            app_version: told("appVersion"),
             deprecated: is_on(about, "deprecated"),
             annotations: annotations
                 .into_iter()
                 .flatten()
-                .map(|(key, value)| (key.clone(), value.printed().unwrap_or_default()))
+                .map(|(key, value)| (key.clone(), text(value).unwrap_or_default()))
                 .collect(),
-            kube_version: text("kubeVersion"),
+            kube_version: told("kubeVersion"),
             dependencies: list(dependencies, |one| Dependency {
                 name: printed(one, "name"),
                 version: printed(one, "version"),
@@ -176,7 +176,7 @@ impl Metadata {
                 import_values: list(one.get("import-values"), json),
                 alias: printed(one, "alias"),
             }),
-            kind: text("type"),
+            kind: told("type"),
         }
     }
 
@@ -212,7 +212,22 @@ impl Metadata {
 }
 
 fn printed(tree: &Tree, key: &str) -> String {
-    tree.get(key).and_then(Tree::printed).unwrap_or_default()
+    tree.get(key).and_then(text).unwrap_or_default()
+}
+
+/// A scalar where a text is wanted: unlike a template, this leaves a whole number as it is.
+fn text(tree: &Tree) -> Option<String> {
+    match &tree.value {
+        Value::Number(number) => Some(whole(number).unwrap_or_else(|| number.clone())),
+        _ => tree.printed(),
+    }
+}
+
+/// `2.0240110e+07` as a whole number, if it is one.
+fn whole(number: &str) -> Option<String> {
+    let exact: f64 = number.parse().ok()?;
+    let is_whole = exact.fract() == 0.0 && exact.abs() < 9e15;
+    is_whole.then(|| format!("{exact:.0}"))
 }
 
 fn is_on(tree: &Tree, key: &str) -> bool {
@@ -224,14 +239,17 @@ fn list<T>(tree: Option<&Tree>, one: impl Fn(&Tree) -> T) -> Vec<T> {
 }
 
 fn texts(tree: &Tree, key: &str) -> Vec<String> {
-    list(tree.get(key), |one| one.printed().unwrap_or_default())
+    list(tree.get(key), |one| text(one).unwrap_or_default())
 }
 
 fn json(tree: &Tree) -> serde_json::Value {
     match &tree.value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(value) => (*value).into(),
-        Value::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+        Value::Number(number) => {
+            let number = whole(number).unwrap_or_else(|| number.clone());
+            serde_json::from_str(&number).unwrap_or_else(|_| number.into())
+        }
         Value::Text(text) => text.as_str().into(),
         Value::List(items) => items.iter().map(json).collect(),
         Value::Map(map) => map
@@ -265,15 +283,15 @@ type: application
 version: 1.2.3+up4.5.6
 name: x
 apiVersion: v2
-appVersion: 1.10
+appVersion: 20240110
 kubeVersion: ">= 1.20 < 2"
 description: a & b
 home: https://x.example
 sources: [https://git.example/x, https://git.example/y]
 maintainers: [{name: a, email: a@x.example}, {name: b, url: https://b.example}]
-annotations: {catalog.cattle.io/os: linux, org.opencontainers.image.title: no}
+annotations: {catalog.cattle.io/os: linux, org.opencontainers.image.title: other}
 dependencies:
-- {name: y, repository: "file://../y", import-values: [data, {child: a, parent: b}], condition: y.enabled}
+- {name: dep, repository: "file://../y", import-values: [data, {child: a, parent: b}], condition: y.enabled}
 unknown: 1
 "#;
         let files = BTreeMap::from([("Chart.yaml".to_owned(), about.as_bytes().to_vec())]);
@@ -282,10 +300,10 @@ unknown: 1
             r#"{"name":"x","home":"https://x.example","sources":["https://git.example/x","https://git.example/y"],"#,
             r#""version":"1.2.3+up4.5.6","description":"a \u0026 b","#,
             r#""maintainers":[{"name":"a","email":"a@x.example"},{"name":"b","url":"https://b.example"}],"#,
-            r#""apiVersion":"v2","appVersion":"1.1","#,
-            r#""annotations":{"catalog.cattle.io/os":"linux","org.opencontainers.image.title":"no"},"#,
+            r#""apiVersion":"v2","appVersion":"20240110","#,
+            r#""annotations":{"catalog.cattle.io/os":"linux","org.opencontainers.image.title":"other"},"#,
             r#""kubeVersion":"\u003e= 1.20 \u003c 2","#,
-            r#""dependencies":[{"name":"y","repository":"file://../y","condition":"y.enabled","#,
+            r#""dependencies":[{"name":"dep","repository":"file://../y","condition":"y.enabled","#,
             r#""import-values":["data",{"child":"a","parent":"b"}]}],"type":"application"}"#,
         );
         assert_eq!(String::from_utf8(pushed.config).unwrap(), config);

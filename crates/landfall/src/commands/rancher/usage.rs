@@ -50,4 +50,5 @@ Not in the script:
       --compat-exit-zero        end with 0 whatever is missing, as the script does
   --jobs N, --output json, --quiet, and for registries --username, --password-stdin, --auth-file, --tls-ca,
   --client-cert, --client-key, --insecure, --plain-http, --attempts, --stall-timeout: as with `landfall load`.
+Charts of the list that are not in the archive are taken from ./rancher-oci-charts, where the save script leaves them.
 ";
