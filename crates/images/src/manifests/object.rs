@@ -103,6 +103,16 @@ impl Objects<'_> {
                 walk.found.remark(&spot, message);
                 unknown(&mut walk, tree);
             }
+            ("operator.cluster.x-k8s.io" | "turtles-capi.cattle.io", _) if kind.ends_with("Provider") => {
+                let version = tree.path(["spec", "version"]).and_then(Tree::text);
+                let message = format!(
+                    "has a provider of Cluster API{} installed whose images are in that provider's manifests, not here",
+                    version.map_or(String::new(), |version| format!(" ({version})"))
+                );
+                let spot = walk.spot(tree.at, false);
+                walk.found.remark(&spot, &message);
+                unknown(&mut walk, tree);
+            }
             ("kustomize.config.k8s.io", _) => {
                 let message = "is a kustomization, which is not built here: `kubectl kustomize DIR | landfall images manifests -`";
                 let spot = walk.spot(tree.at, false);
