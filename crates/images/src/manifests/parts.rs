@@ -121,15 +121,10 @@ impl Parts {
             if is_whole(&repository) {
                 return None;
             }
-            let tags = [
-                format!("{key}Tag"),
-                format!("{key}_tag"),
-                format!("{key}Version"),
-                "tag".to_owned(),
-                "imageTag".to_owned(),
-            ];
+            let tags = ["Tag", "_tag", "Version"].map(|end| format!("{key}{end}"));
+            let tags = tags.into_iter().chain(["tag", "imageTag"].map(ToOwned::to_owned));
             let own = if key == "image" { 5 } else { 3 };
-            let tag = tags[..own].iter().find(|tag| beside.get(tag).is_some())?.clone();
+            let tag = tags.take(own).find(|tag| beside.get(tag).is_some())?;
             // `{registry, image, tag}` is read as a whole.
             if beside.get("registry").is_some() && key == "image" {
                 return None;
@@ -146,10 +141,9 @@ impl Parts {
             && matches!(name(&repository), Name::Full(_) | Name::Likely(_))
             && !is_whole(&repository)
         {
-            return Some(Self {
-                guess: true,
-                ..found(tag, None, None)
-            });
+            let guess = true;
+            let parts = found(tag, None, None);
+            return Some(Self { guess, ..parts });
         }
         SPLIT.iter().find_map(|(end, tag, registry, digest)| {
             let stem = key
