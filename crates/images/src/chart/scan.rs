@@ -94,6 +94,29 @@ impl Chart {
         })
     }
 
+    /// The values behind which templates put a tag or a digest: `{{ .Values.fooImage }}:{{ … }}`.
+    fn repositories(&self) -> HashSet<&str> {
+        let actions = self
+            .templates()
+            .flat_map(|(_, text)| text.split("{{").skip(1))
+            .filter_map(|rest| rest.split_once("}}"));
+        actions
+            .filter_map(|(action, after)| {
+                let action = action.trim_matches(['-', ' ']);
+                let field = match action.strip_prefix("printf \"%s:%s\" ") {
+                    Some(arguments) => arguments.split(' ').next()?,
+                    None if after.starts_with([':', '@']) => action,
+                    None => return None,
+                };
+                let path = field.trim_start_matches('$').strip_prefix(".Values.")?;
+                let is_path = path
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+                is_path.then_some(path)
+            })
+            .collect()
+    }
+
     fn values(&self, found: &mut Found, values: &Values, key: &str, off: Option<&str>) {
         let scope = Scope::new(self, &values.tree);
         let tag = DefaultTag::of(self);
@@ -101,6 +124,13 @@ impl Chart {
             tag.at(path
                 .strip_prefix(key)
                 .map_or(path, |path| path.trim_start_matches('.')))
+        };
+        let repositories = self.repositories();
+        let goes_on = |path: &str| {
+            let own = path
+                .strip_prefix(key)
+                .map_or(path, |path| path.trim_start_matches('.'));
+            repositories.contains(own)
         };
         let expand = |text: &str| scope.expand(text);
         let text = |path: &[&str]| {
@@ -116,6 +146,7 @@ impl Chart {
             hub: text(&["global", "hub"]),
             hub_tag: values.tree.path(["global", "tag"]).and_then(Tree::printed),
             tag: Some(&default_tag),
+            goes_on: Some(&goes_on),
             expand: Some(&expand),
             off: off.map(ToOwned::to_owned),
             ..Defaults::default()

@@ -25,6 +25,7 @@ pub(super) fn read(found: &mut Found, scope: &Scope<'_>, file: &str, text: &str,
         scope,
         unsolved,
         variable: None,
+        flag: None,
     };
     let definitions = definitions(&text);
     for (index, line) in text.lines().enumerate() {
@@ -45,6 +46,8 @@ struct Reader<'a, 'f> {
     unsolved: &'a mut Unsolved,
     /// The variable whose value the next line may be.
     variable: Option<String>,
+    /// The flag whose value the next item may be.
+    flag: Option<String>,
 }
 
 impl Reader<'_, '_> {
@@ -53,8 +56,19 @@ impl Reader<'_, '_> {
         let item = text.strip_prefix("- ").map_or(text, str::trim);
         let variable = self.variable.take();
         let bare = item.trim_matches(['"', '\'']);
-        if item.starts_with('#') {
+        if item.starts_with('#') || item.is_empty() {
             return;
+        }
+        let flag = self.flag.take();
+        if bare.starts_with("--") && !bare.contains(['=', ' ']) {
+            self.flag = Some(bare.to_owned());
+            return;
+        }
+        if let Some(flag) = flag
+            && text.starts_with("- ")
+            && !bare.starts_with('-')
+        {
+            return self.value(&flag, item, at);
         }
         if bare.starts_with("--") || bare.starts_with('-') && bare.contains('=') {
             return self.flag(bare, at);

@@ -14,6 +14,8 @@ use super::walk::Walk;
 
 /// The tag for an image at a path, and where that tag is from.
 pub(crate) type TagAt<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+/// Whether the value at a path goes on in templates.
+pub(crate) type GoesOn<'a> = dyn Fn(&str) -> bool + 'a;
 /// What a templated text comes to.
 pub(crate) type Expand<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -32,6 +34,8 @@ pub(crate) struct Defaults<'a> {
     pub(crate) hub_tag: Option<String>,
     /// The tag where none is written, for an image at this path: the tag, and where it is from.
     pub(crate) tag: Option<&'a TagAt<'a>>,
+    /// Whether templates put something behind the value at this path, so that it is not the whole name.
+    pub(crate) goes_on: Option<&'a GoesOn<'a>>,
     /// What a templated text comes to.
     pub(crate) expand: Option<&'a Expand<'a>>,
     /// The switch that turns off what is walked through.
@@ -158,6 +162,18 @@ impl<'a> Walk<'_> {
                     text.trim()
                 );
                 walk.found.remark(&spot, &message);
+            }
+            Name::Full(reference) | Name::Likely(reference)
+                if reference.tag().is_none()
+                    && reference.digest().is_none()
+                    && defaults.goes_on.is_some_and(|goes_on| goes_on(walk.path())) =>
+            {
+                let parts = Parts {
+                    repository: text.trim().to_owned(),
+                    at: value.at,
+                    ..Parts::default()
+                };
+                walk.parts(&parts, defaults);
             }
             _ => walk.switched(defaults, |walk| walk.keyed(key, text, value.at)),
         });

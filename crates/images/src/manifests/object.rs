@@ -103,6 +103,9 @@ impl Objects<'_> {
                 walk.found.remark(&spot, message);
                 unknown(&mut walk, tree);
             }
+            ("operator.cluster.x-k8s.io" | "turtles-capi.cattle.io", _) if kind.ends_with("Provider") => {
+                provider(&mut walk, tree);
+            }
             ("kustomize.config.k8s.io", _) => {
                 let message = "is a kustomization, which is not built here: `kubectl kustomize DIR | landfall images manifests -`";
                 let spot = walk.spot(tree.at, false);
@@ -318,6 +321,18 @@ fn prometheus(walk: &mut Walk<'_>, tree: &Tree) {
             });
         }
     });
+}
+
+/// A provider of Cluster API: an operator fetches its manifests, or reads them from a `ConfigMap`.
+fn provider(walk: &mut Walk<'_>, tree: &Tree) {
+    let version = tree.path(["spec", "version"]).and_then(Tree::text);
+    let version = version.map_or(String::new(), |version| format!(" ({version})"));
+    let message = format!(
+        "has a provider of Cluster API{version} installed whose images are in that provider's manifests, not here"
+    );
+    let spot = walk.spot(tree.at, false);
+    walk.found.remark(&spot, &message);
+    unknown(walk, tree);
 }
 
 /// A kind that nothing is known of.

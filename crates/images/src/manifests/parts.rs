@@ -1,7 +1,7 @@
 //! The parts that an image's name is put together from, in the spellings of common charts.
 
 use super::fields::Defaults;
-use super::name::is_templated;
+use super::name::{Name, is_templated, name};
 use super::tree::{At, Tree, Value};
 
 const REPOSITORY: &[&str] = &["repository", "repo"];
@@ -101,7 +101,8 @@ impl Parts {
         })
     }
 
-    /// A text under `key` with its other parts beside it: `image` and `tag`, `fooImageRepository` and `fooImageTag`.
+    /// A text under `key` with its other parts beside it: `image` and `tag`, `fooImageRepository` and `fooImageTag`,
+    /// `foo` and `fooTag`.
     pub(crate) fn of_siblings(key: &str, beside: &Tree) -> Option<Self> {
         let printed = |key: &str| beside.get(key)?.printed().filter(|text| !text.is_empty());
         let value = beside.get(key)?;
@@ -120,24 +121,29 @@ impl Parts {
             if is_whole(&repository) {
                 return None;
             }
-            let tags = [
-                format!("{key}Tag"),
-                format!("{key}_tag"),
-                format!("{key}Version"),
-                "tag".to_owned(),
-                "imageTag".to_owned(),
-            ];
+            let tags = ["Tag", "_tag", "Version"].map(|end| format!("{key}{end}"));
+            let tags = tags.into_iter().chain(["tag", "imageTag"].map(ToOwned::to_owned));
             let own = if key == "image" { 5 } else { 3 };
-            let tag = tags[..own].iter().find(|tag| beside.get(tag).is_some())?.clone();
+            let tag = tags.take(own).find(|tag| beside.get(tag).is_some())?;
             // `{registry, image, tag}` is read as a whole.
             if beside.get("registry").is_some() && key == "image" {
                 return None;
             }
-            return Some(found(
-                tag,
-                printed(&format!("{key}Registry")),
-                printed(&format!("{key}Digest")),
-            ));
+            let digest = match key {
+                "image" => DIGEST.iter().find_map(|digest| printed(digest)),
+                _ => printed(&format!("{key}Digest")),
+            };
+            return Some(found(tag, printed(&format!("{key}Registry")), digest));
+        }
+        let plain = [format!("{key}Tag"), format!("{key}_tag")];
+        if let Some(tag) = plain.into_iter().find(|tag| printed(tag).is_some())
+            && repository.contains('/')
+            && matches!(name(&repository), Name::Full(_) | Name::Likely(_))
+            && !is_whole(&repository)
+        {
+            let guess = true;
+            let parts = found(tag, None, None);
+            return Some(Self { guess, ..parts });
         }
         SPLIT.iter().find_map(|(end, tag, registry, digest)| {
             let stem = key

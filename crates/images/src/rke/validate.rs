@@ -130,14 +130,18 @@ impl Checks<'_, '_> {
                 wanted.push(("ingress_webhook", "ingress webhook"));
             }
         }
+        self.populated(&wanted)
+    }
+
+    fn populated(&self, wanted: &[(&str, &str)]) -> Checked {
         let missing = wanted
-            .into_iter()
+            .iter()
             .find(|(component, _)| self.resolved.image(component).is_empty());
         let Some((component, name)) = missing else {
             return Ok(());
         };
         // RKE's own slip of grammar.
-        let noun = if component == "metrics_server" {
+        let noun = if *component == "metrics_server" {
             "images"
         } else {
             "image"

@@ -358,3 +358,48 @@ fn hostile_templates_end_soon() {
         .unwrap();
     }
 }
+
+#[test]
+fn an_image_whose_tag_the_template_puts_behind_it() {
+    // Rancher's own chart.
+    let chart = made_of(
+        "theImage: org/server\nsideImage: org/side\n# theImageTag: v9\n",
+        "- image: {{ .Values.theImage }}:{{ default .Chart.AppVersion .Values.theImageTag }}\n- image: {{ .Values.sideImage }}\n",
+    );
+    let gathered = scan(&chart, &Given::default());
+    assert_eq!(texts(&gathered), ["org/server:2.0.0", "org/side"]);
+    let set = Given {
+        files: Vec::new(),
+        set: vec!["theImageTag=v9".to_owned()],
+    };
+    assert_eq!(texts(&scan(&chart, &set)), ["org/server:v9", "org/side"]);
+}
+
+#[test]
+fn a_name_and_its_tag_side_by_side() {
+    // Longhorn's first charts, and flags whose value is the next item.
+    let chart = made_of(
+        "image: {parts: {engine: org/engine, engineTag: v1, path: /a/b, pathTag: x}}\nowner: {helper: org/helper}\n",
+        "command:\n- run\n- --helper-image\n- \"{{ .Values.owner.helper }}:v2\"\n- --verbose\n- \"quiet\"\n",
+    );
+    assert_eq!(
+        texts(&scan(&chart, &Given::default())),
+        ["org/engine:v1", "org/helper:v2"]
+    );
+}
+
+#[test]
+fn a_digest_where_the_registry_is_far_away() {
+    // The ingress controller's chart.
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let chart = made_of(
+        &format!(
+            "global: {{image: {{registry: reg.example}}}}\ncontroller: {{image: {{image: org/c, tag: v1, digest: '{digest}', chroot: false}}}}\n"
+        ),
+        "",
+    );
+    assert_eq!(
+        texts(&scan(&chart, &Given::default())),
+        [format!("reg.example/org/c:v1@{digest}")]
+    );
+}

@@ -441,3 +441,17 @@ fn twenty_thousand_documents() {
         20_000
     );
 }
+
+#[test]
+fn providers_of_cluster_api_bring_images_from_elsewhere() {
+    let text = "apiVersion: operator.cluster.x-k8s.io/v1alpha2\nkind: BootstrapProvider\nmetadata: {name: boot}\nspec: {version: v0.2.2, deployment: {containers: [{name: manager, image: {repository: org/m, tag: v1}}]}}\n";
+    let mut manifests = Manifests::new("file");
+    manifests.read("p.yaml", text.as_bytes(), Origin::File);
+    let (gathered, problems) = manifests.finish();
+    assert_eq!(problems, []);
+    assert!(
+        gathered.remarks[0].message.contains("(v0.2.2)"),
+        "{:?}",
+        gathered.remarks
+    );
+}
