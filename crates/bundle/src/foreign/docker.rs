@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::PrettyFormatter;
 
 use super::intake::{Form, Held, Intake};
-use super::pieces::no_two_of_one_name;
+use super::pieces::{no_two_of_one_name, two_images};
 use super::spool::Stored;
 use crate::catalog::BundleImage;
 use crate::reader::{Place, Refused};
@@ -116,14 +116,6 @@ fn two_of_one_name(saved: &[Saved]) -> Option<(String, &str, &str)> {
         }
     }
     None
-}
-
-pub(super) fn two_images(path: &Path, name: String, one: &str, other: &str) -> BundleError {
-    BundleError::TwoImages {
-        path: path.to_owned(),
-        name: name.into(),
-        images: format!("{one} and {other}").into(),
-    }
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(

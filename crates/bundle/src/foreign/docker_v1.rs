@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use landfall_oci::Descriptor;
 use serde_json::{Map, Value, json};
 
-use super::docker::{Fault, Made, parse, two_images};
+use super::docker::{Fault, Made, parse};
 use super::intake::Intake;
+use super::pieces::two_images;
 use crate::{Bundle, BundleError};
 
 /// Longer chains than any storage driver could mount.

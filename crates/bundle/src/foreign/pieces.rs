@@ -9,7 +9,6 @@ use std::sync::Arc;
 use landfall_oci::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, RawManifest, Reference};
 use landfall_store::Extent;
 
-use super::docker::two_images;
 use super::spool::Spool;
 use crate::catalog::BundleImage;
 use crate::reader::{self, Mixed, Piece, Place, Refused};
@@ -125,4 +124,12 @@ pub(super) fn no_two_of_one_name(path: &Path, images: &[BundleImage]) -> Result<
         }
     }
     Ok(())
+}
+
+pub(super) fn two_images(path: &Path, name: String, one: &str, other: &str) -> BundleError {
+    BundleError::TwoImages {
+        path: path.to_owned(),
+        name: name.into(),
+        images: format!("{one} and {other}").into(),
+    }
 }

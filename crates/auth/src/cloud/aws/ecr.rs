@@ -1,7 +1,5 @@
 //! ECR's own calls: a token that is good for twelve hours, and a new repository.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -11,7 +9,7 @@ use landfall_net::client::{Request, RequestBody};
 use landfall_oci::Repository;
 use serde_json::{Value, json};
 
-use super::error::Said;
+use super::error::{LATER_TRIES, Said, pause};
 use super::sign::Scope;
 use super::sts::sign_request;
 use super::{Aws, EcrHost, Identity};
@@ -24,8 +22,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1")
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const PRIVATE: &str = "AmazonEC2ContainerRegistry_V20150921";
 const PUBLIC: &str = "SpencerFrontendService";
-/// Tries after "later".
-pub(super) const LATER_TRIES: u32 = 3;
 
 /// What a new repository of ECR is like; the registry's usual, where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,11 +105,6 @@ impl Aws<'_> {
             "see what answers there (AWS_ENDPOINT_URL, a proxy)",
         )
     }
-}
-
-/// Waits longer each time.
-pub(super) async fn pause(times: u32) {
-    tokio::time::sleep(Duration::from_millis(200 << times.min(6))).await;
 }
 
 /// A token for the registry.

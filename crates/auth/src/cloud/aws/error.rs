@@ -1,5 +1,7 @@
 //! What AWS says when it refuses, and what to do about it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::cloud::calls::Answer;
@@ -25,6 +27,8 @@ const LATER: [&str; 6] = [
     "TooManyRequestsException",
     "RequestThrottled",
 ];
+/// Tries after "later".
+pub(super) const LATER_TRIES: u32 = 3;
 /// Codes that say that the session of the keys is over.
 const ENDED: [&str; 3] = ["ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired"];
 
@@ -39,8 +43,8 @@ impl Said {
     /// Reads an answer in JSON or XML.
     pub(super) fn of(answer: &Answer) -> Self {
         let text = String::from_utf8_lossy(&answer.body);
-        if let Some(code) = super::sts::tag(&text, "Code") {
-            let message = super::sts::tag(&text, "Message").unwrap_or_default();
+        if let Some(code) = tag(&text, "Code") {
+            let message = tag(&text, "Message").unwrap_or_default();
             return Self { code, message };
         }
         let header = answer
@@ -120,6 +124,30 @@ impl Said {
             _ => "see what AWS says of this code",
         }
     }
+}
+
+/// Waits longer each time.
+pub(super) async fn pause(times: u32) {
+    tokio::time::sleep(Duration::from_millis(200 << times.min(6))).await;
+}
+
+/// The text of the first element of this name, which holds no others.
+pub(super) fn tag(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&amp;", "&"),
+    ];
+    let text = entities
+        .into_iter()
+        .fold(text.trim().to_owned(), |text, (entity, sign)| {
+            text.replace(entity, sign)
+        });
+    Some(text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use landfall_net::client::{Request, RequestBody};
 
-use super::error::Said;
+use super::error::{LATER_TRIES, Said, pause, tag};
 use super::sign::{Message, Scope, sign};
 use super::{Aws, Identity, Keys};
 use crate::Secret;
@@ -50,9 +50,9 @@ impl Aws<'_> {
                 return identity(&answer, role, from);
             }
             let said = Said::of(&answer);
-            if said.is_later() && backoff < super::ecr::LATER_TRIES {
+            if said.is_later() && backoff < LATER_TRIES {
                 backoff += 1;
-                super::ecr::pause(backoff).await;
+                pause(backoff).await;
                 continue;
             }
             let action = format!("sts:AssumeRoleWithWebIdentity for {}", role.arn);
@@ -81,7 +81,7 @@ impl Aws<'_> {
             let was_the_clock = !is_second && said.was_the_clock(&answer, self.clock);
             if was_the_clock || (!is_second && said.is_later()) {
                 is_second = true;
-                super::ecr::pause(1).await;
+                pause(1).await;
                 continue;
             }
             let action = format!("sts:AssumeRole for {}", role.arn);
@@ -167,23 +167,4 @@ fn identity(answer: &Answer, role: &Role, from: &str) -> Result<Identity, Failur
         ends: field("Expiration").as_deref().and_then(parse_iso),
         from: from.to_owned(),
     })
-}
-
-/// The text of the first element of this name, which holds no others.
-pub(super) fn tag(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let entities = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&apos;", "'"),
-        ("&amp;", "&"),
-    ];
-    let text = entities
-        .into_iter()
-        .fold(text.trim().to_owned(), |text, (entity, sign)| {
-            text.replace(entity, sign)
-        });
-    Some(text)
 }
