@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_images::{Mapping, place_all};
 use landfall_oci::{Descriptor, Digest, Platform, RawManifest, Reference, Registry, Repository};
 
 use crate::tree::Content;
@@ -70,6 +71,19 @@ pub struct Found {
 }
 
 impl Collection {
+    /// Where each image goes, in the order of [`Self::images`].
+    ///
+    /// # Errors
+    /// [`TransferError::Places`] when a name has no place there, or two have one.
+    pub(crate) fn targets(&self, mapping: &Mapping) -> Result<Vec<Reference>, TransferError> {
+        let references = self
+            .images
+            .iter()
+            .map(|image| (&image.reference, image.asked.as_str()));
+        let placements = place_all(mapping, references).map_err(TransferError::Places)?;
+        Ok(placements.into_iter().map(|placement| placement.target).collect())
+    }
+
     /// Adds an image. Foreign layers are left where they are unless `include_foreign`.
     ///
     /// # Errors

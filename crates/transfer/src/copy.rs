@@ -59,12 +59,7 @@ pub async fn copy(
             windows::resolve(entries, windows, &options.resolve, client, target, reporter).await
         }
     };
-    let references = collection
-        .images
-        .iter()
-        .map(|image| (&image.reference, image.asked.as_str()));
-    let placements = place_all(&options.mapping, references).map_err(TransferError::Places)?;
-    let targets: Vec<_> = placements.into_iter().map(|placement| placement.target).collect();
+    let targets = collection.targets(&options.mapping)?;
     let push = Push {
         collection: &collection,
         targets: &targets,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use landfall_bundle::{Bundle, BundleImage};
 use landfall_client::Client;
 use landfall_hash::HashService;
-use landfall_images::{Entry, Mapping, place_all};
+use landfall_images::{Entry, Mapping};
 use landfall_oci::{Digest, PlatformSet, Reference};
 use tokio::sync::OnceCell;
 
@@ -102,12 +102,7 @@ pub async fn load_listed(
         .await;
     }
     reword(&mut collection, &options.reworded, &options.mapping);
-    let references = collection
-        .images
-        .iter()
-        .map(|image| (&image.reference, image.asked.as_str()));
-    let placements = place_all(&options.mapping, references).map_err(TransferError::Places)?;
-    let targets: Vec<_> = placements.into_iter().map(|placement| placement.target).collect();
+    let targets = collection.targets(&options.mapping)?;
     let push = Push {
         collection: &collection,
         targets: &targets,

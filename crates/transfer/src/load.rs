@@ -7,7 +7,7 @@ use landfall_bundle::foreign::{self, Workshop};
 use landfall_bundle::{Bundle, BundleError, BundleImage};
 use landfall_client::Client;
 use landfall_hash::HashService;
-use landfall_images::{Mapping, place_all};
+use landfall_images::Mapping;
 use landfall_oci::{PlatformSet, Reference};
 use tokio::sync::OnceCell;
 
@@ -94,14 +94,7 @@ pub async fn load_from(
     }
     let targets: Vec<_> = match &options.selection {
         Selection::One { target, .. } => vec![target.clone().with_default_tag()],
-        Selection::Mapped { mapping, .. } => {
-            let references = collection
-                .images
-                .iter()
-                .map(|image| (&image.reference, image.asked.as_str()));
-            let placements = place_all(mapping, references).map_err(TransferError::Places)?;
-            placements.into_iter().map(|placement| placement.target).collect()
-        }
+        Selection::Mapped { mapping, .. } => collection.targets(mapping)?,
     };
     let push = Push {
         collection: &collection,

@@ -1,3 +1,5 @@
+//! Lists are what Docker's own would be: entries, order, bytes, and what becomes of indexes that were there.
+
 use landfall_oci::annotation;
 use serde_json::json;
 
